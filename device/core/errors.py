@@ -1,0 +1,77 @@
+"""
+Every error family of the device, each with a slug that never changes.
+
+A text says what failed, what was expected and found, and what to do.  Blurred pictures and
+doubtful lesions are answers, not errors; an error means "no answer" and never "benign".
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class EdgeDermError(Exception):
+    """Root of all families; catch it at an edge, never to go on as if nothing had happened."""
+
+    slug: ClassVar[str] = "internal"
+
+
+class SettingsError(EdgeDermError):
+    """A setting is unknown, malformed or unsafe; nothing was opened."""
+
+    slug = "settings"
+
+
+class CameraError(EdgeDermError):
+    """The camera is missing, was unplugged or did not deliver in time."""
+
+    slug = "camera"
+
+
+class DecodeFault(str, Enum):
+    """Why a picture was refused; the value is part of the REST contract."""
+
+    EMPTY = "empty"
+    TOO_LARGE = "too-large"
+    NOT_A_PICTURE = "not-a-picture"
+    TRUNCATED = "truncated"
+    UNSUPPORTED = "unsupported"
+    TOO_SMALL = "too-small"
+
+
+class DecodeError(EdgeDermError):
+    """The bytes are no picture that can be scored as it was meant; the client can act on it."""
+
+    slug = "picture"
+
+    def __init__(self, fault: DecodeFault, text: str) -> None:
+        super().__init__(text)
+        self.fault = fault
+
+
+class ModelError(EdgeDermError):
+    """A model file was refused: its contract is missing, newer, or does not match its graph."""
+
+    slug = "model"
+
+    def __init__(self, *, field: str, expected: object, found: object, remedy: str) -> None:
+        super().__init__(
+            f"model refused ({field}): expected {expected}, found {found}; {remedy}"
+        )
+        self.field = field
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+
+
+class BusyError(EdgeDermError):
+    """The queue in front of the classifier is full; try again a little later."""
+
+    slug = "busy"
+
+
+class NotReadyError(EdgeDermError):
+    """The box is starting, stopping, or a part of it does not work; no answer was made."""
+
+    slug = "not-ready"

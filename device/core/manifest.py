@@ -1,0 +1,253 @@
+"""
+The model contract: everything the device must know about a model, stored in the model file.
+
+It travels as one JSON document under :data:`METADATA_KEY` in the ONNX file's
+``metadata_props``.  Nothing here has a silent default that the model depends on: a contract
+that leaves a field out is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+METADATA_KEY = "edgederm"
+SCHEMA_VERSION = 1
+COMPATIBLE = "edgederm-contract-1"
+DIAGNOSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+MALIGNANT_DIAGNOSES = ("MEL", "BCC", "AKIEC")
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Record(BaseModel):
+    """Frozen, complete, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FieldOfView(Record):
+    """Square crop that also cuts away a dark round vignette; see ``preprocess.field_of_view``."""
+
+    stage: Literal["field_of_view"] = "field_of_view"
+    enabled: bool
+    dark_share: Share
+    """A pixel is dark below this share of the picture's median brightness."""
+    smallest_side_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    """The crop never gets smaller than this share of the central square."""
+
+
+class Resize(Record):
+    """Area resize to the model's side; always on."""
+
+    stage: Literal["resize"] = "resize"
+    side_px: Annotated[int, Field(ge=32, le=512)]
+
+
+class HairRemoval(Record):
+    """Dark hair found by black-hat and painted over; see ``preprocess.hair_removal``."""
+
+    stage: Literal["hair_removal"] = "hair_removal"
+    enabled: bool
+    kernel_px: Annotated[int, Field(ge=3, le=63)]
+    threshold_levels: Annotated[int, Field(ge=1, le=254)]
+    largest_share: Share
+    """With more than this share of the picture marked, it is texture and is left alone."""
+    inpaint_radius_px: Annotated[int, Field(ge=1, le=15)]
+
+
+class Denoise(Record):
+    """Bilateral filter; see ``preprocess.denoise``."""
+
+    stage: Literal["denoise"] = "denoise"
+    enabled: bool
+    diameter_px: Annotated[int, Field(ge=3, le=15)]
+    sigma_color_levels: Annotated[float, Field(gt=0.0, le=255.0)]
+    sigma_space_px: Annotated[float, Field(gt=0.0, le=15.0)]
+
+
+class ColorConstancy(Record):
+    """Shades of gray; see ``preprocess.color_constancy``."""
+
+    stage: Literal["color_constancy"] = "color_constancy"
+    enabled: bool
+    norm_order: Annotated[int, Field(ge=1, le=32)]
+
+
+class LocalContrast(Record):
+    """CLAHE on the lightness of Lab; see ``preprocess.local_contrast``."""
+
+    stage: Literal["local_contrast"] = "local_contrast"
+    enabled: bool
+    clip_limit: Annotated[float, Field(gt=0.0, le=40.0)]
+    tiles: Annotated[int, Field(ge=1, le=16)]
+    """Tiles along each side."""
+
+
+StageSpec = Annotated[
+    FieldOfView | Resize | HairRemoval | Denoise | ColorConstancy | LocalContrast,
+    Field(discriminator="stage"),
+]
+
+
+class PreprocessSpec(Record):
+    """
+    The stages in the order in which they run, with all their parameters.
+
+    *version* changes when the same parameters would give other pixels.
+    """
+
+    version: Literal[1]
+    stages: tuple[StageSpec, ...]
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> PreprocessSpec:
+        names = [stage.stage for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"expected each stage at most once, found {names}")
+        if names[:1] == ["field_of_view"]:
+            names = names[1:]
+        if names[:1] != ["resize"]:
+            # After the resize every stage costs the same, whatever the camera's resolution is.
+            raise ValueError("expected field_of_view (if at all) and then resize before all others")
+        return self
+
+    @property
+    def side_px(self) -> int:
+        """Side of the model's square input."""
+        return next(stage.side_px for stage in self.stages if isinstance(stage, Resize))
+
+
+class InputSpec(Record):
+    """The graph's input; normalisation is part of the graph."""
+
+    name: Literal["image"] = "image"
+    dtype: Literal["uint8"] = "uint8"
+    layout: Literal["NHWC"] = "NHWC"
+    color: Literal["RGB"] = "RGB"
+    side_px: int
+
+
+class Calibration(Record):
+    """``probability_malignant = sigmoid(scale * malignancy_logit + offset)``."""
+
+    method: Literal["none", "temperature", "platt"]
+    scale: Annotated[float, Field(gt=0.0)]
+    offset: float
+
+
+class OperatingPoint(Record):
+    """Below the first threshold benign, from the second on malignant, between them uncertain."""
+
+    benign_below: Share
+    malignant_from: Share
+
+    @model_validator(mode="after")
+    def _ordered(self) -> OperatingPoint:
+        if self.benign_below > self.malignant_from:
+            raise ValueError(
+                f"expected benign_below <= malignant_from, found {self.benign_below} > "
+                f"{self.malignant_from}"
+            )
+        return self
+
+
+class QualityLimits(Record):
+    """Where the gate asks for another picture; measured, see the model card."""
+
+    darkest_brightness: Share
+    brightest_saturated_share: Share
+    lowest_contrast: Share
+    lowest_sharpness: Annotated[float, Field(ge=0.0)]
+
+
+class GoldenCase(Record):
+    """
+    A drawn picture and what the model must say about it.
+
+    The picture is ``device.drawing.draw_lesion(seed)`` at the model's side and goes into the
+    graph as it is, so that the case proves the model and the runtime, not the stages.
+    """
+
+    seed: int
+    diagnosis: str
+    malignancy_logit: float
+    probability_malignant: Share
+    diagnosis_probabilities: tuple[float, ...]
+    tolerance: Annotated[float, Field(gt=0.0, le=0.01)]
+
+
+class TrainingRecord(Record):
+    """What the model has seen."""
+
+    recipe: str
+    seed: int
+    datasets: tuple[str, ...]
+    fingerprint: str
+    """SHA-256 over the sorted names and content digests of all pictures used."""
+    split: str
+    """How the pictures were parted, in words."""
+    split_sha256: str
+    images: dict[str, int]
+    """Number of pictures in each part."""
+
+
+class Metric(Record):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ModelManifest(Record):
+    """The whole contract of one model file."""
+
+    schema_version: Literal[1]
+    compatible: Literal["edgederm-contract-1"]
+    name: str
+    version: str
+    intended_use: str
+    input: InputSpec
+    preprocess: PreprocessSpec
+    diagnoses: tuple[str, ...]
+    malignant: tuple[str, ...]
+    combination: str
+    """How ``malignancy_logit`` is made from the two heads."""
+    calibration: Calibration
+    operating_point: OperatingPoint
+    quality: QualityLimits
+    golden: GoldenCase
+    training: TrainingRecord
+    metrics: dict[str, Metric]
+    """Measured once on the test part."""
+    license: str
+    commit: str
+    """Commit of the source that trained it; ends in ``-dirty`` if that was not the whole truth."""
+
+    @field_validator("malignant")
+    @classmethod
+    def _some_malignant(cls, malignant: tuple[str, ...]) -> tuple[str, ...]:
+        if not malignant:
+            raise ValueError("expected at least one malignant diagnosis")
+        return malignant
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelManifest:
+        if len(set(self.diagnoses)) != len(self.diagnoses):
+            raise ValueError(f"diagnoses: expected each code once, found {self.diagnoses}")
+        unknown = set(self.malignant) - set(self.diagnoses)
+        if unknown:
+            raise ValueError(f"malignant: not among the diagnoses: {sorted(unknown)}")
+        if self.input.side_px != self.preprocess.side_px:
+            raise ValueError(
+                f"input.side_px is {self.input.side_px}, but the resize stage gives "
+                f"{self.preprocess.side_px}"
+            )
+        if len(self.golden.diagnosis_probabilities) != len(self.diagnoses):
+            raise ValueError(
+                f"golden: expected {len(self.diagnoses)} probabilities, found "
+                f"{len(self.golden.diagnosis_probabilities)}"
+            )
+        return self
