@@ -1,0 +1,72 @@
+# The front door. `make` alone lists what it opens.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.PHONY: help run test lint train-demo lock clean
+
+PYTHON ?= python3
+PY := 3.$(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev/null)
+
+# One lock for each system that a board runs; see docs/dependencies.md.
+DEVICE_LOCK := locks/device-$(if $(filter 3.10,$(PY)),jetson,$(if $(filter 3.11,$(PY)),bookworm,trixie)).txt
+
+# Which build of torch the tests and the training take: auto, cpu or cuda.
+TORCH ?= auto
+
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+
+DEVICE := .venv/.installed-$(PY)
+DEVICE_TEST := .venv-device-test/.installed-$(PY)
+DEV := .venv-dev/.installed-$(PY)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+
+run: $(DEVICE) ## start the daemon with the shipped model and sample pictures
+	.venv/bin/python -m device serve
+
+test: $(DEVICE_TEST) $(DEV) ## run all tests, the portable ones under the device lock as well
+	.venv-device-test/bin/python -m pytest -q -m portable tests/device
+	.venv-dev/bin/python -m pytest --cov=device
+
+lint: $(DEV) ## check style, types, spelling and the direction of imports
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/mypy
+	.venv-dev/bin/codespell
+	.venv-dev/bin/lint-imports
+
+train-demo: $(DEV) ## the whole training path on drawn pictures, in under five minutes
+	.venv-dev/bin/python -m training demo
+
+lock: ## resolve locks/*.in again
+	locks/compile.sh $(PYTHON)
+
+clean: ## remove the environments and the tools' caches
+	rm -rf .venv .venv-* .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find device training tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(DEVICE): $(DEVICE_LOCK)
+	@deploy/preflight.sh $(PYTHON) 3.10
+	@echo "Installing what the device needs ($<, about 150 MB) into .venv ..."
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python $(PIP_INSTALL) -r $<
+	@touch $@
+
+$(DEVICE_TEST): $(DEVICE_LOCK) locks/dev.txt
+	@deploy/preflight.sh $(PYTHON) 3.11
+	@echo "Installing the device's lock and the test tools into .venv-device-test ..."
+	@$(PYTHON) -m venv --clear .venv-device-test
+	@.venv-device-test/bin/python $(PIP_INSTALL) -r $< -r locks/dev.txt
+	@touch $@
+
+$(DEV): locks/training-cpu.txt locks/training-cuda.txt locks/dev.txt
+	@deploy/preflight.sh $(PYTHON) 3.11
+	@$(PYTHON) -m venv --clear .venv-dev
+	@lock=$$(locks/choose_torch.sh .venv-dev/bin/python $(TORCH)) && \
+	    echo "Installing $$lock and the test tools into .venv-dev ..." && \
+	    .venv-dev/bin/python $(PIP_INSTALL) -r $$lock -r locks/dev.txt
+	@touch $@
