@@ -1,0 +1,95 @@
+"""
+HAM10000: 10,015 dermoscopic pictures of 7,470 lesions, seven diagnoses.
+
+Source: Tschandl, Rosendahl & Kittler, Scientific Data 5, 180161 (2018).  Licence: CC BY-NC
+4.0.  Diagnoses were confirmed by histology, follow-up, expert consensus or confocal
+microscopy (``dx_type``).  Known biases: two clinics, mostly light skin, lesions centred,
+some pictures colour-corrected by the curators; melanomas were sought out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from device.core.manifest import MALIGNANT_DIAGNOSES
+from training.data.case import Case
+from training.data.readers.pictures import pictures_below, unreadable
+from training.errors import DataError
+
+DATASET = "ham10000"
+METADATA_NAME = "HAM10000_metadata.csv"
+RECORD_FOLDER = "images_200x150"
+DIAGNOSIS_OF_DX = {
+    "mel": "MEL",
+    "nv": "NV",
+    "bcc": "BCC",
+    "akiec": "AKIEC",
+    "bkl": "BKL",
+    "df": "DF",
+    "vasc": "VASC",
+}
+_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+
+
+def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -> list[Case]:
+    """
+    Read metadata and the pictures it names.
+
+    Args:
+        root: Folder with ``HAM10000_metadata.csv`` and the image folders.
+        image_folders:
+            Folders below *root*; the first one that holds a picture gives it.  With the
+            default only the root of record counts, which treats all classes alike.
+
+    Returns:
+        Cases in the order of the metadata.
+
+    Raises:
+        DataError: Naming every missing or unreadable picture, unknown diagnosis, repeated
+            row and picture without a row.
+    """
+    table = pd.read_csv(root / METADATA_NAME, dtype={"lesion_id": str, "image_id": str})
+    absent = sorted(set(_COLUMNS) - set(table.columns))
+    if absent:
+        raise DataError(f"{root / METADATA_NAME}", absent, "expected these columns")
+    files: dict[str, Path] = {}
+    for folder in reversed(image_folders):
+        if not (root / folder).is_dir():
+            raise DataError(f"HAM10000 in {root}", [f"no folder {folder}"], "unpack the pictures")
+        files |= {path.stem: path for path in pictures_below(root / folder)}
+    problems = [f"{name}: picture without a row" for name in sorted(set(files) - {*table.image_id})]
+    problems += [
+        f"{name}: more than one row" for name in table.image_id[table.image_id.duplicated()]
+    ]
+    cases = []
+    for row in table.itertuples(index=False):
+        name = str(row.image_id)
+        diagnosis = DIAGNOSIS_OF_DX.get(str(row.dx))
+        if name not in files:
+            problems.append(f"{name}: no picture in {', '.join(image_folders)}")
+        elif diagnosis is None:
+            problems.append(f"{name}: unknown dx {row.dx!r}")
+        elif not isinstance(row.lesion_id, str):
+            problems.append(f"{name}: no lesion_id")
+        else:
+            cases.append(
+                Case(
+                    image_id=f"{DATASET}/{name}",
+                    dataset=DATASET,
+                    path=files[name],
+                    malignant=diagnosis in MALIGNANT_DIAGNOSES,
+                    diagnosis=diagnosis,
+                    lesion_id=row.lesion_id,
+                    diagnosis_confirm_type=str(row.dx_type),
+                    age_approx=None if pd.isna(row.age) else float(row.age),
+                    sex=None if str(row.sex) == "unknown" else str(row.sex),
+                    anatom_site=None if str(row.localization) == "unknown" else row.localization,
+                )
+            )
+    problems += unreadable(case.path for case in cases)
+    if problems:
+        raise DataError(f"HAM10000 in {root}", problems, "repair or fetch these files again")
+    return cases

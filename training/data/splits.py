@@ -1,0 +1,172 @@
+"""
+Who is trained on, who is judged on: groups of pictures that must never be parted.
+
+A group is a lesion, joined with everything that shows the same lesion.  The parts are cut
+once by hash, written to a file, and read by every later step.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data.case import Case
+from training.data.duplicates import Match
+from training.errors import DataError
+
+TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
+SHARES = {TEST: 0.205, CALIBRATION: 0.12, VALIDATION: 0.10}
+"""Of the images of each stratum, cut in this order; the rest is for training."""
+RULE = (
+    "groups of lesion_id, confirmed duplicates and near duplicates, sorted by SHA-256 of the "
+    "group key within each diagnosis; the first 20.5 % of the images are test, the next 12 % "
+    "calibration, the next 10 % validation, the rest train"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The group and the part of every picture, by ``image_id``."""
+
+    group_of: Mapping[str, str]
+    part_of: Mapping[str, str]
+
+    def cases(self, cases: Iterable[Case], part: str) -> list[Case]:
+        """
+        Return the cases of *part*, in their order.
+
+        Raises:
+            DataError: Naming every case that the split does not know.
+        """
+        cases = list(cases)
+        unknown = [case.image_id for case in cases if case.image_id not in self.part_of]
+        if unknown:
+            raise DataError("split", unknown, "these pictures are in no part; make a new split")
+        return [case for case in cases if self.part_of[case.image_id] == part]
+
+    @property
+    def sha256(self) -> str:
+        """Digest of who is in which group and part."""
+        lines = (f"{i},{self.group_of[i]},{self.part_of[i]}\n" for i in sorted(self.part_of))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def group(
+    cases: Sequence[Case],
+    *,
+    confirmed_pairs: Iterable[tuple[str, str]] = (),
+    matches: Iterable[Match] = (),
+) -> dict[str, str]:
+    """
+    Join pictures of one lesion.
+
+    Args:
+        cases: All pictures; those of HAM10000 first, so that a copy inherits their group.
+        confirmed_pairs: ``image_id`` pairs (with or without data set) known to be one lesion.
+        matches: Near duplicates, by position in *cases*.
+
+    Returns:
+        Group key by ``image_id``: the smallest name in the group.
+    """
+    names = [case.lesion_id or case.image_id for case in cases]
+    parent = {name: name for name in names}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    def join(a: str, b: str) -> None:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+
+    name_of = dict(zip((case.image_id for case in cases), names, strict=True))
+    short = {case.image_id.rsplit("/", 1)[-1]: case.image_id for case in cases}
+    for a, b in confirmed_pairs:
+        first, second = name_of.get(short.get(a, a)), name_of.get(short.get(b, b))
+        if first is not None and second is not None:
+            join(first, second)
+    for match in matches:
+        join(names[match.first], names[match.second])
+    return {case.image_id: root(name) for case, name in zip(cases, names, strict=True)}
+
+
+def make_split(cases: Sequence[Case], group_of: Mapping[str, str]) -> Split:
+    """
+    Part the groups by the rule of :data:`RULE`.
+
+    A group whose pictures carry several diagnoses (copies between sets know less) counts in
+    the stratum of the first picture that has one.
+    """
+    images: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        images[group_of[case.image_id]].append(case)
+    strata: dict[str, list[str]] = defaultdict(list)
+    for key, members in images.items():
+        known = next((case.diagnosis for case in members if case.diagnosis), None)
+        strata[known or ("malignant" if members[0].malignant else "benign")].append(key)
+    part_of_group: dict[str, str] = {}
+    for keys in strata.values():
+        keys.sort(key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+        total = sum(len(images[key]) for key in keys)
+        queue = iter(keys)
+        for part, share in SHARES.items():
+            count = 0
+            while count < share * total and (key := next(queue, None)) is not None:
+                part_of_group[key] = part
+                count += len(images[key])
+        part_of_group |= dict.fromkeys(queue, TRAIN)
+    split = Split(
+        group_of=dict(group_of),
+        part_of={case.image_id: part_of_group[group_of[case.image_id]] for case in cases},
+    )
+    assert_no_leak(split)
+    return split
+
+
+def assert_no_leak(split: Split) -> None:
+    """
+    Raise DataError if any group stands in two parts.
+
+    Called when a split is made and again whenever one is read.
+    """
+    parts: dict[str, set[str]] = defaultdict(set)
+    for image_id, part in split.part_of.items():
+        parts[split.group_of[image_id]].add(part)
+    torn = [f"{key}: {sorted(found)}" for key, found in sorted(parts.items()) if len(found) > 1]
+    if torn:
+        raise DataError("split", torn, "these groups are in several parts; make a new split")
+
+
+def write_split(path: Path, split: Split) -> None:
+    """Write *split* as CSV with one row a picture, sorted by name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("image_id", "group", "part"))
+        writer.writerows((i, split.group_of[i], split.part_of[i]) for i in sorted(split.part_of))
+
+
+def read_split(path: Path) -> Split:
+    """Read what :func:`write_split` wrote, and check it for leaks."""
+    if not path.is_file():
+        raise DataError(f"split {path}", ["no such file"], "make it with `training audit`")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    split = Split(
+        group_of={row["image_id"]: row["group"] for row in rows},
+        part_of={row["image_id"]: row["part"] for row in rows},
+    )
+    assert_no_leak(split)
+    return split
+
+
+def part_sizes(split: Split) -> dict[str, int]:
+    """Number of pictures in each part."""
+    counts = Counter(split.part_of.values())
+    return {part: counts[part] for part in (TRAIN, VALIDATION, CALIBRATION, TEST)}

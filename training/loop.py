@@ -1,0 +1,256 @@
+"""
+One readable training loop for teacher and student, on one machine or many.
+
+Hugging Face accelerate places it on what there is: a CPU, several, a GPU, several machines.
+A run that was stopped goes on from its last finished epoch and ends as if it had not been.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from training.data.augment import augment
+from training.data.dataset import PreparedPart, plain_batches, training_batches
+from training.errors import RunError
+from training.losses import distillation_loss, label_loss
+from training.models import build_model
+from training.runs import (
+    BEST_NAME,
+    CHECKPOINT_NAME,
+    CURVES_NAME,
+    RunConfig,
+    load_config,
+    save_config,
+)
+
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """What a network said about a part.  Legend: ``N`` pictures, ``K`` diagnoses."""
+
+    malignancy_logit_N: NDArray[np.float64]
+    diagnosis_logits_NK: NDArray[np.float64]
+
+
+def train(
+    config: RunConfig, train_part: PreparedPart, validation_part: PreparedPart, folder: Path
+) -> None:
+    """
+    Train the network of *config*, or go on where *folder* says that it stopped.
+
+    Writes the configuration, one line a finished epoch into ``curves.jsonl``, a checkpoint to
+    go on from, and the averaged weights that did best on the validation part.
+
+    Raises:
+        RunError: *folder* holds a run of another configuration.
+    """
+    accelerator = Accelerator()
+    _claim(folder, config, accelerator)
+    torch.manual_seed(config.seed)
+    model = build_model(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    teacher = None if config.distillation is None else load_best(config.distillation.teacher_run)
+    steps = len(train_part) // config.batch_size
+    if steps == 0:
+        raise RunError(
+            f"{len(train_part)} training pictures do not fill one batch of {config.batch_size}"
+        )
+    optimizer = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: _warmup_cosine(step, config.warmup_epochs * steps, config.epochs * steps),
+    )
+    model = model.to(accelerator.device)
+    # Normalisation statistics are averaged too: averaged weights with other statistics would
+    # be another network.
+    ema = AveragedModel(
+        model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
+    )
+    state = _State(epoch=0, best_auroc=-math.inf)
+    if (folder / CHECKPOINT_NAME).is_file():
+        state = _load(folder, model, ema, optimizer, schedule)
+    if teacher is not None:
+        teacher = teacher.to(accelerator.device)
+    prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
+
+    for epoch in range(state.epoch, config.epochs):
+        started = time.perf_counter()
+        order = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
+        changes = torch.Generator().manual_seed(
+            (config.seed * 100_003 + epoch) * 1_009 + accelerator.process_index + 1
+        )
+        batches = training_batches(
+            train_part,
+            batch_size=config.batch_size,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+            generator=order,
+        )
+        prepared_model.train()
+        sums: dict[str, float] = {}
+        for batch in track(
+            batches,
+            total=steps,
+            description=f"epoch {epoch + 1}/{config.epochs}",
+            transient=True,
+            console=Console(stderr=True),
+            disable=not accelerator.is_main_process,
+        ):
+            x_BCHW = augment(batch.x_BCHW.to(accelerator.device), config.augment, changes)
+            outputs = prepared_model(x_BCHW)
+            terms = label_loss(
+                outputs,
+                batch.malignant_B.to(accelerator.device),
+                batch.diagnosis_B.to(accelerator.device),
+                label_smoothing=config.label_smoothing,
+            )
+            loss = torch.stack(list(terms.values())).sum()
+            if config.distillation is not None and teacher is not None:
+                with torch.no_grad():
+                    taught = teacher(x_BCHW)
+                soft = distillation_loss(
+                    outputs, taught, kd_temperature=config.distillation.kd_temperature
+                )
+                share = config.distillation.kd_share
+                loss = (1 - share) * loss + share * torch.stack(list(soft.values())).sum()
+                terms |= soft
+            prepared_optimizer.zero_grad()
+            accelerator.backward(loss)
+            prepared_optimizer.step()
+            schedule.step()
+            ema.update_parameters(accelerator.unwrap_model(prepared_model))
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + term.item() / steps
+        auroc = _validation_auroc(ema.module, validation_part)
+        state = _State(epoch=epoch + 1, best_auroc=max(state.best_auroc, auroc))
+        if accelerator.is_main_process:
+            if auroc == state.best_auroc:
+                _write(folder / BEST_NAME, ema.module.state_dict())
+            line = {
+                "epoch": epoch + 1,
+                **{f"loss_{name}": round(value, 6) for name, value in sums.items()},
+                "validation_auroc": round(auroc, 6),
+                "seconds": round(time.perf_counter() - started, 2),
+            }
+            with (folder / CURVES_NAME).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+            accelerator.print(json.dumps(line))
+            _save(folder, state, model, ema, optimizer, schedule)
+        accelerator.wait_for_everyone()
+    accelerator.end_training()
+
+
+def predict(model: nn.Module, part: PreparedPart) -> Predictions:
+    """Show the untouched pictures of *part* to *model*, in order."""
+    model.eval()
+    device = next(model.parameters()).device
+    malignancy, diagnosis = [], []
+    with torch.no_grad():
+        for batch in plain_batches(part, batch_size=_EVALUATION_BATCH):
+            outputs = model(batch.x_BCHW.to(device))
+            malignancy.append(outputs.malignancy_logit_B1[:, 0].double().cpu().numpy())
+            diagnosis.append(outputs.diagnosis_logits_BK.double().cpu().numpy())
+    return Predictions(
+        malignancy_logit_N=np.concatenate(malignancy), diagnosis_logits_NK=np.concatenate(diagnosis)
+    )
+
+
+def load_best(folder: Path) -> nn.Module:
+    """Return the network that did best in the run in *folder*, ready to predict."""
+    if not (folder / BEST_NAME).is_file():
+        raise RunError(f"{folder}: no {BEST_NAME}; train it first with `training train`")
+    model = build_model(load_config(folder).model)
+    model.load_state_dict(torch.load(folder / BEST_NAME, map_location="cpu", weights_only=True))
+    return model.eval()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    epoch: int
+    """Finished epochs."""
+    best_auroc: float
+
+
+def _claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
+    """Take an empty folder, or one with the same configuration."""
+    if (folder / CHECKPOINT_NAME).is_file() and load_config(folder) != config:
+        raise RunError(
+            f"{folder} holds a run of another configuration; name another folder or remove it"
+        )
+    if accelerator.is_main_process:
+        if not (folder / CHECKPOINT_NAME).is_file():
+            (folder / CURVES_NAME).unlink(missing_ok=True)
+        save_config(folder, config)
+    accelerator.wait_for_everyone()
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay matrices and kernels only: shrinking a bias or a norm regularises nothing."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def _warmup_cosine(step: int, warmup: int, total: int) -> float:
+    """Factor on the learning rate: up in a line, down along half a cosine."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+
+def _validation_auroc(model: nn.Module, part: PreparedPart) -> float:
+    return float(roc_auc_score(part.malignant_N, predict(model, part).malignancy_logit_N))
+
+
+def _save(folder: Path, state: _State, model: nn.Module, ema: Any, *parts: Any) -> None:
+    optimizer, schedule = parts
+    _write(
+        folder / CHECKPOINT_NAME,
+        {
+            "epoch": state.epoch,
+            "best_auroc": state.best_auroc,
+            "model": model.state_dict(),
+            "ema": ema.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "torch_rng": torch.get_rng_state(),
+        },
+    )
+
+
+def _load(folder: Path, model: nn.Module, ema: Any, *parts: Any) -> _State:
+    optimizer, schedule = parts
+    saved = torch.load(folder / CHECKPOINT_NAME, map_location="cpu", weights_only=True)
+    model.load_state_dict(saved["model"])
+    ema.load_state_dict(saved["ema"])
+    optimizer.load_state_dict(saved["optimizer"])
+    schedule.load_state_dict(saved["schedule"])
+    # Dropout draws from it; without it a resumed run would end elsewhere.
+    torch.set_rng_state(saved["torch_rng"])
+    return _State(epoch=saved["epoch"], best_auroc=saved["best_auroc"])
+
+
+def _write(path: Path, content: Any) -> None:
+    """Write so that a stop in the middle leaves the old file whole."""
+    fresh = path.with_suffix(".fresh")
+    torch.save(content, fresh)
+    fresh.replace(path)

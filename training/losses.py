@@ -1,0 +1,75 @@
+"""
+What a network is asked for: the labels, and what its teacher thinks of the same picture.
+
+Legend: ``B`` batch, ``K`` diagnoses.  Every loss is a mean over the batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.data.case import UNKNOWN
+from training.models import Outputs
+
+
+def label_loss(
+    outputs: Outputs, malignant_B: Tensor, diagnosis_B: Tensor, *, label_smoothing: float
+) -> dict[str, Tensor]:
+    """
+    Cross-entropy of both questions.
+
+    Args:
+        outputs: Of the network.
+        malignant_B: fp32, 0 or 1.
+        diagnosis_B: int64, 0 to K-1, or ``UNKNOWN`` where a data set gives none.
+        label_smoothing: Share spread evenly over all classes.
+
+    Returns:
+        Terms ``malignancy`` and ``diagnosis``, by name, to be added up.
+    """
+    smooth_B = malignant_B * (1 - label_smoothing) + label_smoothing / 2
+    malignancy = functional.binary_cross_entropy_with_logits(
+        outputs.malignancy_logit_B1[:, 0].float(), smooth_B
+    )
+    known_B = diagnosis_B != UNKNOWN
+    if not known_B.any():
+        return {"malignancy": malignancy}
+    diagnosis = functional.cross_entropy(
+        outputs.diagnosis_logits_BK.float()[known_B],
+        diagnosis_B[known_B],
+        label_smoothing=label_smoothing,
+    )
+    return {"malignancy": malignancy, "diagnosis": diagnosis}
+
+
+def distillation_loss(
+    student: Outputs, teacher: Outputs, *, kd_temperature: float
+) -> dict[str, Tensor]:
+    """
+    Divergence from the teacher's softened answers, times the temperature squared.
+
+    The factor keeps the gradient's size independent of the temperature.  The divergence is
+    summed over diagnoses and averaged over the batch (``batchmean``), so a share means the
+    same for any number of classes.
+
+    Returns:
+        Terms ``kd_diagnosis`` and ``kd_malignancy``.
+
+    Source: Hinton, Vinyals & Dean, "Distilling the knowledge in a neural network" (2015).
+    """
+    scale = kd_temperature**2
+    diagnosis = functional.kl_div(
+        functional.log_softmax(student.diagnosis_logits_BK.float() / kd_temperature, dim=1),
+        functional.log_softmax(teacher.diagnosis_logits_BK.float() / kd_temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    soft_B = torch.sigmoid(teacher.malignancy_logit_B1[:, 0].float() / kd_temperature)
+    logit_B = student.malignancy_logit_B1[:, 0].float() / kd_temperature
+    # Cross-entropy minus the teacher's own entropy, so that a perfect copy has loss zero.
+    malignancy = functional.binary_cross_entropy_with_logits(
+        logit_B, soft_B
+    ) - functional.binary_cross_entropy(soft_B, soft_B)
+    return {"kd_diagnosis": scale * diagnosis, "kd_malignancy": scale * malignancy}

@@ -1,0 +1,78 @@
+"""
+The student: under 240,000 weights and 40 million multiply-adds, ReLU only.
+
+Early stages are dense (``fused``): at high resolution a depthwise convolution costs more time
+than its few operations suggest, in training and on a small board alike.  Later stages are
+inverted residuals, where weights are scarce and depthwise convolutions save them.
+
+Sources: Sandler et al., "MobileNetV2" (CVPR 2018) for inverted residuals; Tan & Le,
+"EfficientNetV2" (ICML 2021) for fused ones.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from training.models.outputs import Heads, Outputs
+from training.runs import BlockConfig, StudentConfig
+
+# Mean and standard deviation of HAM10000 after the stages, rounded; any fixed values near the
+# data's serve, since batch normalisation follows.
+MEAN = 0.6
+STANDARD_DEVIATION = 0.2
+
+
+class Student(nn.Module):
+    """From fp32 ``[B, 3, S, S]``, 0 to 1, to :class:`Outputs`; normalisation included."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_convolution(3, config.stem_channels, 3, stride=2)]
+        channels = config.stem_channels
+        for block in config.blocks:
+            for repeat in range(block.repeats):
+                layers.append(_Block(channels, block, stride=block.stride if repeat == 0 else 1))
+                channels = block.channels
+        layers.append(_convolution(channels, config.embedding_channels, 1))
+        self.trunk = nn.Sequential(*layers)
+        self.heads = Heads(config.embedding_channels, config.dropout)
+
+    def forward(self, x_BCHW: Tensor) -> Outputs:
+        """Classify a batch of prepared pictures."""
+        outputs: Outputs = self.heads(self.trunk((x_BCHW - MEAN) / STANDARD_DEVIATION))
+        return outputs
+
+
+class _Block(nn.Module):
+    """Residual block with an expanded middle; no activation after the projection."""
+
+    def __init__(self, channels: int, config: BlockConfig, *, stride: int) -> None:
+        super().__init__()
+        middle = channels * config.expansion
+        if config.kind == "fused":
+            layers = [_convolution(channels, middle, 3, stride=stride)]
+        else:
+            layers = [
+                _convolution(channels, middle, 1),
+                _convolution(middle, middle, 3, stride=stride, groups=middle),
+            ]
+        layers.append(_convolution(middle, config.channels, 1, activate=False))
+        self.layers = nn.Sequential(*layers)
+        self.adds = stride == 1 and channels == config.channels
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Transform, and add the input where shapes allow it."""
+        y_BCHW: Tensor = self.layers(x_BCHW)
+        return x_BCHW + y_BCHW if self.adds else y_BCHW
+
+
+def _convolution(
+    channels: int, out: int, kernel: int, *, stride: int = 1, groups: int = 1, activate: bool = True
+) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(out),
+    ]
+    if activate:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)

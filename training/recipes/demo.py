@@ -1,0 +1,51 @@
+"""The whole path in minutes, on drawn pictures: small networks, few epochs."""
+
+from __future__ import annotations
+
+from training.recipes.preprocessing import six_stages
+from training.runs import AugmentConfig, BlockConfig, RunConfig, StudentConfig, TeacherConfig
+
+
+def demo_teacher() -> RunConfig:
+    """Two small backbones with fresh weights, fused."""
+    return _demo(
+        "demo_teacher",
+        TeacherConfig(
+            backbones=("mobilenetv3_small_050", "test_convnext"), hidden_channels=64, dropout=0.1
+        ),
+    )
+
+
+def demo_student() -> RunConfig:
+    """A student of a tenth of the usual size; the demo gives it the teacher."""
+    return _demo(
+        "demo_student",
+        StudentConfig(
+            stem_channels=8,
+            blocks=(
+                BlockConfig(kind="fused", channels=16, repeats=1, stride=2, expansion=2),
+                BlockConfig(kind="inverted", channels=24, repeats=1, stride=2, expansion=3),
+                BlockConfig(kind="inverted", channels=32, repeats=1, stride=2, expansion=3),
+            ),
+            embedding_channels=48,
+            dropout=0.0,
+        ),
+    )
+
+
+def _demo(name: str, model: StudentConfig | TeacherConfig) -> RunConfig:
+    return RunConfig(
+        recipe=name,
+        seed=1,
+        preprocess=six_stages(64),
+        variants=2,
+        model=model,
+        augment=AugmentConfig(),
+        epochs=12,
+        batch_size=32,
+        learning_rate=3e-3,
+        warmup_epochs=1,
+        weight_decay=0.02,
+        label_smoothing=0.0,
+        ema_decay=0.95,
+    )

@@ -1,0 +1,127 @@
+"""What a run is: one complete, frozen configuration, saved whole beside what came of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from device.core.manifest import PreprocessSpec
+
+CONFIG_NAME = "config.json"
+METRICS_NAME = "metrics.json"
+CURVES_NAME = "curves.jsonl"
+CHECKPOINT_NAME = "last.pt"
+BEST_NAME = "best.pt"
+
+
+class Config(BaseModel):
+    """Frozen and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BlockConfig(Config):
+    """Some blocks of one kind; the first one strides."""
+
+    kind: Literal["fused", "inverted"]
+    """``fused``: one dense 3×3 expands; ``inverted``: 1×1 expands, depthwise 3×3 follows."""
+    channels: int
+    repeats: int
+    stride: Literal[1, 2]
+    expansion: int
+
+
+class StudentConfig(Config):
+    """Shape of the student; see ``models/student.py``."""
+
+    kind: Literal["student"] = "student"
+    stem_channels: int
+    blocks: tuple[BlockConfig, ...]
+    embedding_channels: int
+    dropout: float
+
+
+class TeacherConfig(Config):
+    """Backbones of the fused teacher by their timm names; see ``models/teacher.py``."""
+
+    kind: Literal["teacher"] = "teacher"
+    backbones: tuple[str, ...]
+    hidden_channels: int
+    dropout: float
+
+
+class AugmentConfig(Config):
+    """How far pictures are changed after the stages; 1.0 or 0.0 switches a change off."""
+
+    enabled: bool = True
+    largest_scale: float = 1.25
+    largest_aspect: float = 1.1
+    largest_shift: float = 0.1
+    """In half sides of the picture."""
+    largest_contrast: float = 1.2
+    largest_brightness: float = 0.08
+    largest_color_cast: float = 0.03
+
+
+class DistillationConfig(Config):
+    """A finished teacher run and how much its word counts."""
+
+    teacher_run: Path
+    kd_temperature: Annotated[float, Field(gt=0)]
+    kd_share: Annotated[float, Field(ge=0, le=1)]
+    """Share of the soft loss; the rest is the loss on labels."""
+
+
+class RunConfig(Config):
+    """Every knob of a training."""
+
+    recipe: str
+    seed: int
+    preprocess: PreprocessSpec
+    variants: int
+    """Cached variants of each training picture, the clean one included."""
+    model: Annotated[StudentConfig | TeacherConfig, Field(discriminator="kind")]
+    augment: AugmentConfig
+    epochs: int
+    batch_size: int
+    """Over all processes together."""
+    learning_rate: float
+    warmup_epochs: int
+    weight_decay: float
+    label_smoothing: float
+    ema_decay: float
+    distillation: DistillationConfig | None = None
+
+    @property
+    def side_px(self) -> int:
+        """Side of the model's input."""
+        return self.preprocess.side_px
+
+
+def save_config(folder: Path, config: RunConfig) -> None:
+    """Write *config* into the run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n")
+
+
+def load_config(folder: Path) -> RunConfig:
+    """Read the configuration of the run in *folder*."""
+    return RunConfig.model_validate_json((folder / CONFIG_NAME).read_text())
+
+
+def source_commit() -> str:
+    """Commit of the working tree, ``-dirty`` behind it if files differ, ``unknown`` outside git."""
+    try:
+        described = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - git of the user
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
