@@ -1,0 +1,173 @@
+"""
+What the owner of a box may set: one TOML file and the environment, read once, then frozen.
+
+The environment wins over the file: ``EDGEDERM_CAMERA__KIND=v4l2`` sets ``kind`` in the table
+``[camera]``.  Unknown keys are refused, and nothing is opened before all of it was understood.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from device.core.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the Jetson's Python 3.10
+    import tomli as tomllib
+
+PREFIX = "EDGEDERM_"
+PACKAGE = Path(__file__).parent
+SHORTEST_TOKEN = 16
+"""Characters; below it a token can be guessed over the network."""
+
+
+class Section(BaseModel):
+    """One table of the file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CameraSettings(Section):
+    """Where pictures come from."""
+
+    kind: Literal["replay", "v4l2", "libcamera"] = "replay"
+    """``replay`` shows files in turn, ``v4l2`` is a USB dermatoscope, ``libcamera`` a camera on
+    the board's ribbon cable."""
+    path: Path = PACKAGE / "samples"
+    """Replay: a picture, or a folder whose pictures are shown by name, over and over."""
+    device: str = "/dev/video0"
+    """V4L2: the device file; ``/dev/v4l/by-id/...`` survives replugging."""
+    index: Annotated[int, Field(ge=0)] = 0
+    """libcamera: number of the camera as ``rpicam-hello --list-cameras`` counts."""
+    width_px: Annotated[int, Field(ge=160, le=9152, multiple_of=2)] = 2028
+    height_px: Annotated[int, Field(ge=120, le=6944, multiple_of=2)] = 1520
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """A capture that takes longer has failed."""
+
+
+class ServerSettings(Section):
+    """Who may talk to the box."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """0 lets the system choose."""
+    token: SecretStr | None = None
+    """Clients send it as ``Authorization: Bearer ...``; required beyond loopback."""
+    max_upload_bytes: Annotated[int, Field(ge=1024, le=256 * 2**20)] = 16 * 2**20
+    queue_length: Annotated[int, Field(ge=1, le=64)] = 4
+    """Pictures that may wait for the classifier; the next one is told to come back later."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @model_validator(mode="after")
+    def _token_beyond_loopback(self) -> ServerSettings:
+        if self.token is not None and len(self.token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"token: expected at least {SHORTEST_TOKEN} characters")
+        if not self.is_loopback and self.token is None:
+            raise ValueError(
+                f"host {self.host} can be reached from the network, but no token is set; set "
+                f"{PREFIX}SERVER__TOKEN or bind to 127.0.0.1"
+            )
+        return self
+
+
+class ModelSettings(Section):
+    """Which model answers, and with how many threads."""
+
+    path: Path = PACKAGE / "models" / "student.onnx"
+    threads: Annotated[int, Field(ge=1, le=16)] = 1
+
+
+class PictureSettings(Section):
+    """What is accepted as a picture."""
+
+    max_pixels: Annotated[int, Field(ge=64 * 64, le=200_000_000)] = 25_000_000
+
+
+class Settings(BaseSettings):
+    """All of it; read with :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    camera: CameraSettings = CameraSettings()
+    server: ServerSettings = ServerSettings()
+    model: ModelSettings = ModelSettings()
+    picture: PictureSettings = PictureSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what the file said; nothing else is looked at."""
+        return (env_settings, init_settings)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """
+    Read the TOML file at *path* (if given) and the environment.
+
+    Raises:
+        SettingsError: The file is missing or no TOML, or a key is unknown, malformed or unsafe;
+            all that is wrong is listed.
+    """
+    table: dict[str, Any] = {}
+    if path is not None:
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"settings: cannot read {path} ({error.strerror})") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"settings: {path} is not TOML: {error}") from error
+    _refuse_unknown_environment()
+    try:
+        return Settings(**table)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("settings refused:\n  " + "\n  ".join(lines)) from error
+
+
+def _refuse_unknown_environment() -> None:
+    """Complain about ``EDGEDERM_`` variables that set nothing: a typing error must not be quiet."""
+    known = {
+        f"{PREFIX}{section}__{key}".upper()
+        for section, field in Settings.model_fields.items()
+        for key in field.annotation.model_fields  # type: ignore[union-attr]
+    }
+    unknown = sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise SettingsError(
+            f"settings refused: unknown environment variables {', '.join(unknown)}; known are "
+            f"{', '.join(sorted(known))}"
+        )
