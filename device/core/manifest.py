@@ -222,6 +222,10 @@ class ModelManifest(Record):
     training: TrainingRecord
     metrics: dict[str, Metric]
     """Measured once on the test part."""
+    parameters: Annotated[int, Field(ge=1)]
+    """Floating-point elements of the graph's initializers, counted when the file was made."""
+    macs: Annotated[int, Field(ge=1)]
+    """Multiply-adds of all convolutions and matrix products for one picture."""
     license: str
     commit: str
     """Commit of the source that trained it; ends in ``-dirty`` if that was not the whole truth."""
