@@ -110,7 +110,9 @@ def test_opencv_comes_without_a_display(lock):
 
 
 def test_the_cpu_lock_brings_nothing_of_cuda():
-    strays = [name for name in pins("training-cpu") if name.startswith(("nvidia", "cuda", "triton"))]
+    strays = [
+        name for name in pins("training-cpu") if name.startswith(("nvidia", "cuda", "triton"))
+    ]
     assert not strays
     assert pins("training-cpu")["torch"] == Version("2.13.0+cpu")
 
