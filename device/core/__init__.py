@@ -1,1 +1,1 @@
-"""The bottom room: values, contract, errors and roles; standard library, NumPy and pydantic only."""
+"""The bottom room: values, contract, errors, roles; standard library, NumPy and pydantic only."""

@@ -56,9 +56,7 @@ class ModelError(EdgeDermError):
     slug = "model"
 
     def __init__(self, *, field: str, expected: object, found: object, remedy: str) -> None:
-        super().__init__(
-            f"model refused ({field}): expected {expected}, found {found}; {remedy}"
-        )
+        super().__init__(f"model refused ({field}): expected {expected}, found {found}; {remedy}")
         self.field = field
         self.expected = expected
         self.found = found

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import Self
+
 from device.core.manifest import ModelManifest
-from device.core.values import Capture, ModelIdentity, Pixels, Prediction
+from device.core.values import Answer, Capture, ModelIdentity, Pixels, Prediction
 
 
 class Camera(Protocol):
@@ -20,7 +25,7 @@ class Camera(Protocol):
     name: str
     """Kind and device for people, such as ``v4l2 /dev/video0``."""
 
-    def __enter__(self) -> Camera:
+    def __enter__(self) -> Self:
         """Open the hardware; raises CameraError, naming device and remedy."""
         ...
 
@@ -55,3 +60,62 @@ class Stopwatch(Protocol):
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Time the block under *name*."""
         ...
+
+
+class Frames(Protocol):
+    """The camera as others see it: a queue in front of the one thread that owns it."""
+
+    def request(self) -> Future[Capture]:
+        """
+        Ask for a fresh frame.
+
+        Raises:
+            BusyError: Too many wait already.
+
+        The future fails with CameraError when no frame came in time, or with NotReadyError
+        when the box is stopping.  Any thread.
+        """
+        ...
+
+
+class Examiner(Protocol):
+    """The classifier as others see it: a bounded queue in front of one worker."""
+
+    def submit(self, capture: Capture) -> Future[Answer]:
+        """
+        Queue a capture for examination.
+
+        Raises:
+            BusyError: The queue is full.
+
+        The future fails with DecodeError or ModelError as :func:`device.examine.examine`
+        does, or with NotReadyError when the box is stopping.  Any thread.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """None where a part works, else what is wrong with it and what to do."""
+
+    model: str | None
+    camera: str | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a press of the button would get an answer."""
+        return self.model is None and self.camera is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appliance:
+    """All that the edges (REST, page, panel) need, composed and running."""
+
+    frames: Frames
+    examiner: Examiner
+    manifest: ModelManifest
+    identity: ModelIdentity
+    readiness: Callable[[], Readiness]
+    """Runs the model's golden case and takes a frame if the last one is old; blocks for as
+    long as a capture may take, so it does not belong on an event loop.  Any thread."""
+    software_version: str

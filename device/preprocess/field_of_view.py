@@ -46,9 +46,7 @@ def field_of_view(image_HWC: Pixels, spec: FieldOfView) -> Pixels:
         return _square(image_HWC, center_y=height / 2, center_x=width / 2, side=side)
     center_y, center_x = _middle_of_light(ring_HW)
     smallest = spec.smallest_side_share * side / step
-    largest = 2 * min(
-        center_y, ring_HW.shape[0] - center_y, center_x, ring_HW.shape[1] - center_x
-    )
+    largest = 2 * min(center_y, ring_HW.shape[0] - center_y, center_x, ring_HW.shape[1] - center_x)
     lit_side = max(smallest, largest)
     while lit_side > smallest and _corners_dark(ring_HW, center_y, center_x, lit_side):
         lit_side -= 1

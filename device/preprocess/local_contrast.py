@@ -25,8 +25,6 @@ def enhance_local_contrast(image_HWC: Pixels, spec: LocalContrast) -> Pixels:
     1994).
     """
     lab_HWC = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2LAB)
-    equalizer = cv2.createCLAHE(
-        clipLimit=spec.clip_limit, tileGridSize=(spec.tiles, spec.tiles)
-    )
+    equalizer = cv2.createCLAHE(clipLimit=spec.clip_limit, tileGridSize=(spec.tiles, spec.tiles))
     lab_HWC[:, :, 0] = equalizer.apply(lab_HWC[:, :, 0])
     return cv2.cvtColor(lab_HWC, cv2.COLOR_LAB2RGB)  # type: ignore[return-value]

@@ -8,6 +8,7 @@ the working copy between them.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+
 from typing_extensions import assert_never
 
 from device.core.manifest import (

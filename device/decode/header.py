@@ -1,0 +1,109 @@
+"""
+What a picture file says about itself, read before anything is decoded.
+
+Pillow parses the header and unpacks no pixels, so a small file that unpacks to gigapixels
+costs no more than one that is refused for another reason.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image
+
+from device.core.errors import DecodeError, DecodeFault
+
+_FORMATS = ("JPEG", "PNG", "MPO")
+"""MPO is what many phones call a JPEG with a second picture behind it; the first one counts."""
+_OPAQUE_MODES = frozenset({"1", "L", "P", "RGB"})
+_ALPHA_MODES = frozenset({"LA", "PA", "RGBA"})
+_EXIF_ORIENTATION = 0x0112
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_BIT_DEPTH_OFFSET = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What decoding needs to know."""
+
+    width_px: int
+    height_px: int
+    is_jpeg: bool
+    has_alpha: bool
+    orientation: int
+    """EXIF orientation, 1 (upright) to 8."""
+
+
+def read_header(encoded: bytes, *, max_pixels: int) -> Header:
+    """
+    Read the header of a JPEG or PNG file and refuse what cannot be scored as it was meant.
+
+    Args:
+        encoded: The whole file.
+        max_pixels: Most pixels that may be unpacked.
+
+    Raises:
+        DecodeError: Empty, neither JPEG nor PNG, too many pixels, animated, more than 8 bits a
+            channel, CMYK, or with a transparent colour.
+    """
+    if not encoded:
+        raise DecodeError(DecodeFault.EMPTY, "picture refused: expected a file, found no bytes")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns about large pictures and odd EXIF; we have our own limit and word.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(encoded), formats=_FORMATS) as image:
+                width, height = image.size
+                mode, kind = image.mode, image.format
+                frames = 1 if kind == "MPO" else int(getattr(image, "n_frames", 1))
+                has_transparent_color = "transparency" in image.info
+                if width * height > max_pixels:
+                    raise DecodeError(
+                        DecodeFault.TOO_LARGE,
+                        f"picture refused: expected at most {max_pixels} pixels, found "
+                        f"{width} x {height}; send a smaller one",
+                    )
+                orientation = _orientation(image)
+    except DecodeError:
+        raise
+    except Exception as error:  # Pillow's parsers raise many kinds for crafted files.
+        raise DecodeError(
+            DecodeFault.NOT_A_PICTURE,
+            "picture refused: expected a JPEG or PNG file, found something else or a damaged "
+            "header; send the camera's own file",
+        ) from error
+    if frames > 1:
+        raise _unsupported("one still picture", f"an animation of {frames} frames")
+    if encoded.startswith(_PNG_SIGNATURE) and encoded[_PNG_BIT_DEPTH_OFFSET] > 8:  # noqa: PLR2004 - bits
+        raise _unsupported("8 bits a channel", f"{encoded[_PNG_BIT_DEPTH_OFFSET]}")
+    if mode not in _OPAQUE_MODES | _ALPHA_MODES:
+        raise _unsupported("a gray or RGB picture of 8 bits a channel", f"mode {mode}")
+    if has_transparent_color:
+        raise _unsupported("an opaque picture", "a transparent colour")
+    return Header(
+        width_px=width,
+        height_px=height,
+        is_jpeg=kind != "PNG",
+        has_alpha=mode in _ALPHA_MODES,
+        orientation=orientation,
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, struct.error):
+        # Damaged EXIF says nothing; the pixels are still what they are.
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _unsupported(expected: str, found: str) -> DecodeError:
+    return DecodeError(
+        DecodeFault.UNSUPPORTED,
+        f"picture refused: expected {expected}, found {found}; convert it to an 8-bit RGB JPEG "
+        "or PNG",
+    )
