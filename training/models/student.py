@@ -31,7 +31,7 @@ class Student(nn.Module):
         channels = config.stem_channels
         for block in config.blocks:
             for repeat in range(block.repeats):
-                layers.append(_Block(channels, block, stride=block.stride if repeat == 0 else 1))
+                layers.append(Block(channels, block, stride=block.stride if repeat == 0 else 1))
                 channels = block.channels
         layers.append(_convolution(channels, config.embedding_channels, 1))
         self.trunk = nn.Sequential(*layers)
@@ -43,7 +43,7 @@ class Student(nn.Module):
         return outputs
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Residual block with an expanded middle; no activation after the projection."""
 
     def __init__(self, channels: int, config: BlockConfig, *, stride: int) -> None:

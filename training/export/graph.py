@@ -1,0 +1,231 @@
+"""
+From a trained student to an ONNX graph that every ONNX Runtime from 1.20 loads.
+
+The graph is written node by node: a student is a chain of convolutions, so that is shorter
+than what an exporter of torch needs to be told, and every name and type in the file is ours.
+Batch normalisation is folded into the convolutions.  Weights are stored as fp16, each followed
+by one Cast, and everything is computed in fp32: the runtime folds the Casts when it loads the
+file, so they cost half the bytes and no time.  Biases stay fp32; they are few, and the folded
+shift of the normalisation is in them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from device.core.manifest import DIAGNOSES, MALIGNANT_DIAGNOSES
+from training.export.errors import ExportError
+from training.models import Student
+from training.models.student import MEAN, STANDARD_DEVIATION, Block
+
+OPSET = 17
+IR_VERSION = 9
+OUTPUTS = ("malignancy_logit", "diagnosis_logits", "activation_map", "embedding")
+
+_LARGEST_FP16 = float(np.finfo(np.float16).max)
+_SMALLEST_NORMAL_FP16 = float(np.finfo(np.float16).tiny)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A graph, and the torch network that computes the same from the same rounded weights."""
+
+    model: onnx.ModelProto
+    rounded: Student
+    subnormal_weights: int
+    """Weights that are not zero and below 6.1e-5, where fp16 has fewer digits."""
+
+
+def export_graph(student: Student, side_px: int) -> Exported:
+    """
+    Write *student* as a graph over uint8 pictures of *side_px*.
+
+    The input is ``image``, uint8 ``[N, H, W, 3]`` RGB; outputs are :data:`OUTPUTS`, fp32.
+
+    Args:
+        student: Trained; not changed.
+        side_px: Height and width of the input, fixed.
+
+    Raises:
+        ExportError: A weight does not fit into fp16, or a layer has no translation.
+    """
+    rounded = fold(student)
+    subnormal = _round_weights(rounded)
+    with torch.no_grad():
+        h, w = rounded(torch.zeros(1, 3, side_px, side_px)).activation_map_BHW.shape[1:]
+    graph = _Graph()
+    _heads(graph, rounded, _trunk(graph, rounded))
+    shapes: dict[str, list[int | str]] = {
+        "malignancy_logit": ["N", 1],
+        "diagnosis_logits": ["N", len(DIAGNOSES)],
+        "activation_map": ["N", h, w],
+        "embedding": ["N", rounded.heads.diagnosis.in_features],
+    }
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "student",
+            [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", side_px, side_px, 3])],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, shapes[n]) for n in OUTPUTS],
+            initializer=graph.initializers,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="edgederm",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return Exported(model=model, rounded=rounded, subnormal_weights=subnormal)
+
+
+def fold(student: Student) -> Student:
+    """Return a copy of *student* that computes the same without batch normalisation."""
+    folded = copy.deepcopy(student).eval()
+    for chain in [m for m in folded.modules() if isinstance(m, nn.Sequential)]:
+        for index in range(len(chain) - 1):
+            convolution, norm = chain[index], chain[index + 1]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                chain[index] = fuse_conv_bn_eval(convolution.double(), norm.double()).float()
+                chain[index + 1] = nn.Identity()
+    return folded
+
+
+def _round_weights(folded: Student) -> int:
+    """Round kernels and matrices to fp16 in place and return how many became subnormal."""
+    subnormal = 0
+    for name, module in folded.named_modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        largest = module.weight.abs().max().item()
+        # Also catches a NaN, which no comparison holds for.
+        if not largest <= _LARGEST_FP16:
+            raise ExportError(
+                f"{name}: expected weights within {_LARGEST_FP16:g} to store them as fp16, found "
+                f"{largest:g}; train again with more weight decay or a lower learning rate"
+            )
+        size = module.weight.detach().abs()
+        subnormal += int(((size > 0) & (size < _SMALLEST_NORMAL_FP16)).sum())
+        module.weight.data = module.weight.data.half().float()
+    return subnormal
+
+
+class _Graph:
+    """Nodes and initializers under construction; names are short, because the file is."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self._values = 0
+
+    def node(
+        self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: object
+    ) -> str:
+        """Append a node and return the name of its one output."""
+        if output is None:
+            output = f"v{self._values}"
+            self._values += 1
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [output], **attributes)  # type: ignore[arg-type]
+        )
+        return output
+
+    def constant(self, value: NDArray[np.generic]) -> str:
+        """Append an initializer as it is and return its name."""
+        name = f"i{len(self.initializers)}"
+        self.initializers.append(numpy_helper.from_array(value, name))
+        return name
+
+    def weight(self, value: torch.Tensor) -> str:
+        """Append an fp16 initializer with its Cast and return the name of the fp32 value."""
+        stored = self.constant(value.detach().numpy().astype(np.float16))
+        return self.node("Cast", [stored], to=TensorProto.FLOAT)
+
+    def bias(self, value: torch.Tensor) -> str:
+        """Append an fp32 initializer and return its name."""
+        return self.constant(value.detach().numpy())
+
+
+def _trunk(graph: _Graph, student: Student) -> str:
+    """Append everything up to the last feature map and return its name."""
+    # Transposed while a pixel is still one byte.
+    value = graph.node("Transpose", ["image"], perm=[0, 3, 1, 2])
+    value = graph.node("Cast", [value], to=TensorProto.FLOAT)
+    # (x / 255 - mean) / deviation as one product and one sum.
+    scale = graph.constant(np.array(1 / (255 * STANDARD_DEVIATION), dtype=np.float32))
+    shift = graph.constant(np.array(-MEAN / STANDARD_DEVIATION, dtype=np.float32))
+    value = graph.node("Add", [graph.node("Mul", [value, scale]), shift])
+    return _chain(graph, student.trunk, value)
+
+
+def _chain(graph: _Graph, module: nn.Module, value: str) -> str:
+    """Append *module*, whatever it is made of, behind *value*."""
+    if isinstance(module, nn.Sequential):
+        for child in module:
+            value = _chain(graph, child, value)
+        return value
+    if isinstance(module, Block):
+        out = _chain(graph, module.layers, value)
+        return graph.node("Add", [value, out]) if module.adds else out
+    if isinstance(module, nn.Conv2d):
+        if module.bias is None:
+            raise ExportError("a convolution without folded normalisation cannot be exported")
+        pads = [int(pad) for pad in module.padding]
+        return graph.node(
+            "Conv",
+            [value, graph.weight(module.weight), graph.bias(module.bias)],
+            kernel_shape=list(module.kernel_size),
+            strides=list(module.stride),
+            pads=pads + pads,
+            group=module.groups,
+        )
+    if isinstance(module, nn.ReLU):
+        return graph.node("Relu", [value])
+    if isinstance(module, nn.Identity):
+        return value
+    raise ExportError(f"{type(module).__name__} has no translation; the student has ReLU only")
+
+
+def _heads(graph: _Graph, student: Student, features: str) -> None:
+    """Append pooling, both heads, their combination and the map behind *features*."""
+    heads = student.heads
+    pooled = graph.node("GlobalAveragePool", [features])
+    graph.node("Flatten", [pooled], "embedding")
+    graph.node(
+        "Gemm",
+        ["embedding", graph.weight(heads.diagnosis.weight), graph.bias(heads.diagnosis.bias)],
+        "diagnosis_logits",
+        transB=1,
+    )
+    # The head is linear and so is the mean: the mean of the map is the head, and the weights are
+    # in the file once.
+    evidence = graph.node(
+        "Conv", [features, graph.weight(heads.malignancy.weight[:, :, None, None])]
+    )
+    graph.node(
+        "Squeeze", [evidence, graph.constant(np.array([1], dtype=np.int64))], "activation_map"
+    )
+    mean = graph.node("Flatten", [graph.node("GlobalAveragePool", [evidence])])
+    head = graph.node("Add", [mean, graph.bias(heads.malignancy.bias)])
+    _combine(graph, head)
+
+
+def _combine(graph: _Graph, head: str) -> None:
+    """Append the rule of :data:`training.models.outputs.COMBINATION`."""
+    sums = []
+    for wanted in (True, False):
+        places = [i for i, code in enumerate(DIAGNOSES) if (code in MALIGNANT_DIAGNOSES) == wanted]
+        indices = graph.constant(np.array(places, dtype=np.int64))
+        some = graph.node("Gather", ["diagnosis_logits", indices], axis=1)
+        sums.append(graph.node("ReduceLogSumExp", [some], axes=[1], keepdims=1))
+    both = graph.node("Add", [head, graph.node("Sub", sums)])
+    half = graph.constant(np.array(0.5, dtype=np.float32))
+    graph.node("Mul", [both, half], "malignancy_logit")
