@@ -81,7 +81,6 @@ class OnnxClassifier:
             version=self.manifest.version,
             sha256=hashlib.sha256(content).hexdigest(),
         )
-        self.size_bytes = len(content)
 
     def classify(self, image_HWC: Pixels) -> Prediction:
         """

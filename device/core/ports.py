@@ -54,6 +54,19 @@ class Classifier(Protocol):
         ...
 
 
+class SelfTestingClassifier(Classifier, Protocol):
+    """A classifier that can prove itself."""
+
+    def self_test(self) -> float:
+        """
+        Answer the contract's golden case; returns the largest difference.
+
+        Raises:
+            ModelError: The difference is beyond the contract's tolerance.
+        """
+        ...
+
+
 class Stopwatch(Protocol):
     """Where pure rooms report how long a stage took; the clock stays with the caller."""
 

@@ -1,0 +1,1 @@
+"""The running box: which thread owns what, and how it starts and stops."""

@@ -1,0 +1,117 @@
+"""One thread, one bounded queue in front of it, a future for each thing asked."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from typing_extensions import Self
+
+from device.core.errors import BusyError, EdgeDermError, NotReadyError
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job(Generic[T]):
+    work: Callable[[], T]
+    future: Future[T]
+
+    def run(self) -> None:
+        """Do the work and tell the future, unless whoever asked has gone."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.work())
+        except EdgeDermError as error:
+            self.future.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - the thread must outlive a bug in one job
+            _log.exception("a job failed in a way that is nobody's fault but ours")
+            self.future.set_exception(error)
+
+
+class QueueThread:
+    """
+    Runs jobs one at a time, in order, on a thread of its own.
+
+    Args:
+        name: Of the thread, for logs and debuggers.
+        waiting: Jobs that may wait while one runs.
+        finish: Run by the thread as its last act, to close what it opened.
+
+    Threads: ``submit`` from any; enter and exit from the one that composes.
+    """
+
+    def __init__(
+        self, name: str, *, waiting: int, finish: Callable[[], None] = lambda: None
+    ) -> None:
+        self._name = name
+        self._finish = finish
+        self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=waiting)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._lock = threading.Lock()
+        self._is_stopping = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop(timeout_s=5.0)
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """
+        Queue *work*.
+
+        Raises:
+            BusyError: The queue is full; nothing was queued.
+            NotReadyError: The thread is stopping.
+        """
+        job = _Job(work, Future())
+        with self._lock:
+            if self._is_stopping:
+                raise NotReadyError(f"{self._name}: stopping; ask again when the box is back")
+            try:
+                self._queue.put_nowait(job)
+            except queue.Full:
+                raise BusyError(
+                    f"{self._name}: expected room for one more, found {self._queue.maxsize} "
+                    "waiting; try again in a second"
+                ) from None
+        return job.future
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Finish the job at hand, fail those that wait, and end the thread; may be called twice."""
+        with self._lock:
+            self._is_stopping = True
+        while True:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is not None and job.future.set_running_or_notify_cancel():
+                job.future.set_exception(NotReadyError(f"{self._name}: the box is stopping"))
+        self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                _log.error("thread %s did not end within %s s", self._name, timeout_s)
+
+    def _run(self) -> None:
+        while (job := self._queue.get()) is not None:
+            job.run()
+            # The last answer must not live on while the thread waits for the next job.
+            del job
+        self._finish()

@@ -1,0 +1,72 @@
+"""The thread that owns the classifier: one inference at a time, in the order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from types import TracebackType
+
+from typing_extensions import Self
+
+from device.core.errors import BusyError, ModelError, NotReadyError
+from device.core.ports import SelfTestingClassifier
+from device.core.values import Answer, Capture
+from device.examine import examine
+from device.service.queue_thread import QueueThread
+
+_SELF_TEST_TIMEOUT_S = 30.0
+
+
+class Worker:
+    """
+    Fills the role ``Examiner``.
+
+    Args:
+        classifier: From here on only this thread touches it.
+        max_pixels: Largest picture that is unpacked.
+        waiting: Pictures that may wait while one is examined.
+    """
+
+    def __init__(self, classifier: SelfTestingClassifier, *, max_pixels: int, waiting: int) -> None:
+        self._classifier = classifier
+        self._max_pixels = max_pixels
+        self._jobs = QueueThread("worker", waiting=waiting)
+        self._last_problem: str | None = "the model has not been tested yet"
+
+    def __enter__(self) -> Self:
+        self._jobs.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._jobs.__exit__(exc_type, exc, traceback)
+
+    def submit(self, capture: Capture) -> Future[Answer]:
+        """Queue *capture*; see ``device.core.ports.Examiner``."""
+        return self._jobs.submit(self._examining(capture))
+
+    def problem(self) -> str | None:
+        """
+        Run the contract's golden case and say what is wrong with the model, or None.
+
+        While the queue is full the last verdict stands: a busy box is not a broken one.
+        """
+        try:
+            self._jobs.submit(self._classifier.self_test).result(timeout=_SELF_TEST_TIMEOUT_S)
+        except BusyError:
+            return self._last_problem
+        except (ModelError, NotReadyError) as error:
+            self._last_problem = str(error)
+        except FutureTimeoutError:  # another class than TimeoutError before Python 3.11
+            self._last_problem = "the model does not answer; restart the box"
+        else:
+            self._last_problem = None
+        return self._last_problem
+
+    def _examining(self, capture: Capture) -> Callable[[], Answer]:
+        return lambda: examine(capture, self._classifier, max_pixels=self._max_pixels)
