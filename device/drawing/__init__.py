@@ -6,5 +6,18 @@ picture is stored, read or needed.
 """
 
 from device.drawing.artifacts import add_hair, add_ink, add_ruler, add_vignette
+from device.drawing.lesion import DIAGNOSES, draw_lesion, draw_skin
+from device.drawing.samples import SAMPLES, Sample, draw_sample
 
-__all__ = ["add_hair", "add_ink", "add_ruler", "add_vignette"]
+__all__ = [
+    "DIAGNOSES",
+    "SAMPLES",
+    "Sample",
+    "add_hair",
+    "add_ink",
+    "add_ruler",
+    "add_vignette",
+    "draw_lesion",
+    "draw_sample",
+    "draw_skin",
+]

@@ -7,7 +7,7 @@ training adds them to real pictures, so the sizes follow the picture: a hair on
 a 200 x 150 frame of HAM10000 is about one pixel wide, and as wide in proportion
 on a 12-megapixel still.
 
-Legend: H height, W width, C color channel (red, green, blue), N line, P point
+Legend: H height, W width, C colour channel (red, green, blue), N line, P point
 of a line, D coordinate (x, y), L level 0 to 255.  Lines are drawn by OpenCV, anti-aliased, into a
 coverage mask with 4 bits of fraction in each coordinate.
 
@@ -20,6 +20,7 @@ drawn pictures.
 
 from __future__ import annotations
 
+import enum
 import math
 from typing import Final
 
@@ -32,11 +33,37 @@ SMALLEST_SIDE_PX: Final = 32
 
 _SHIFT_BITS: Final = 4
 _REFERENCE_DIAGONAL_PX: Final = 250.0  # of a 200 x 150 frame, on which widths were chosen
+# The parts of a hair of 14 points: first point, last point, share of its width.  On a fine
+# one there are no pixels to show more than two.
+_FINE_HAIR: Final = ((0, 10, 1.0), (10, 13, 0.55))
+_WIDE_HAIR: Final = (
+    (0, 6, 1.0),
+    (6, 8, 0.9),
+    (8, 10, 0.75),
+    (10, 11, 0.6),
+    (11, 12, 0.5),
+    (12, 13, 0.4),
+)
+_WIDE_HAIR_PX: Final = 3.0  # in the mask; above it a hair is drawn as a wide one
 _SUPERSAMPLED_BELOW_PX: Final = 500.0  # diagonal; larger pictures have pixels enough for a line
 
 _LEVEL_L: Final = np.arange(256, dtype=np.float64)
 
-_DARK_HAIR_C: Final = ((16.0, 12.0, 12.0), (38.0, 26.0, 22.0), (66.0, 44.0, 32.0), (92.0, 62.0, 44.0))
+# Shares of pictures, or of hairs, that have a property.
+_STUBBLE_SHARE: Final = 1.0 / 6.0
+_LIGHT_HAIR_SHARE: Final = 0.2
+_ACROSS_SHARE: Final = 0.15
+_BASE_LINE_SHARE: Final = 0.4
+_NUMBERS_SHARE: Final = 0.5
+_BLACK_RULER_SHARE: Final = 0.75
+_INK_DOTS_SHARE: Final = 0.3
+
+_DARK_HAIR_C: Final = (
+    (16.0, 12.0, 12.0),
+    (38.0, 26.0, 22.0),
+    (66.0, 44.0, 32.0),
+    (92.0, 62.0, 44.0),
+)
 _LIGHT_HAIR_C: Final = ((222.0, 204.0, 176.0), (236.0, 228.0, 216.0), (198.0, 160.0, 116.0))
 _INK_C: Final = ((0.32, 0.20, 0.62), (0.22, 0.28, 0.66), (0.16, 0.42, 0.44), (0.16, 0.15, 0.24))
 
@@ -50,7 +77,27 @@ _SEGMENTS: Final = {
     "f": ((0.0, 0.0), (0.0, 1.0)),
     "g": ((0.0, 1.0), (1.0, 1.0)),
 }
-_DIGITS: Final = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcfgd")
+_DIGITS: Final = (
+    "abcdef",
+    "bc",
+    "abged",
+    "abgcd",
+    "fgbc",
+    "afgcd",
+    "afgedc",
+    "abc",
+    "abcdefg",
+    "abcfgd",
+)
+
+
+class _Edge(enum.IntEnum):
+    """The edge of the picture at which a ruler lies."""
+
+    TOP = 0
+    RIGHT = 1
+    BOTTOM = 2
+    LEFT = 3
 
 
 def add_hair(
@@ -62,7 +109,7 @@ def add_hair(
     """
     Lay hairs over the picture, as on skin that was not shaved.
 
-    The hairs of one picture share a color and mostly a direction; each is a
+    The hairs of one picture share a colour and mostly a direction; each is a
     bent line that thins out toward its tip.  About one picture in six gets
     stubble instead: many short, straight hairs.
 
@@ -84,14 +131,16 @@ def add_hair(
     if count is not None and count < 0:
         raise ValueError(f"add_hair: expected a count of 0 or more, found {count}")
     diagonal_px = math.hypot(height_px, width_px)
-    is_stubble = bool(rng.random() < 1.0 / 6.0)
+    is_stubble = bool(rng.random() < _STUBBLE_SHARE)
     if count is None:
         count = round(math.exp(rng.uniform(math.log(3.0), math.log(70.0))))
         count = 2 * count if is_stubble else count
 
-    is_light = bool(rng.random() < 0.2)
+    is_light = bool(rng.random() < _LIGHT_HAIR_SHARE)
     palette = _LIGHT_HAIR_C if is_light else _DARK_HAIR_C
-    color_C = np.clip(np.array(palette[rng.integers(len(palette))]) + rng.normal(0.0, 6.0, 3), 0.0, 255.0)
+    color_C = np.clip(
+        np.array(palette[rng.integers(len(palette))]) + rng.normal(0.0, 6.0, 3), 0.0, 255.0
+    )
 
     oversampling = _oversampling(diagonal_px)
     mask_HW = np.zeros((height_px * oversampling, width_px * oversampling), np.uint8)
@@ -101,9 +150,11 @@ def add_hair(
     main_direction = rng.uniform(0.0, 2.0 * math.pi)
     spread = rng.uniform(0.15, 0.7)
     # A few hairs of any picture lie across the others.
-    is_across_N = rng.random(count) < 0.15
+    is_across_N = rng.random(count) < _ACROSS_SHARE
     direction_N = np.where(
-        is_across_N, rng.uniform(0.0, 2.0 * math.pi, count), rng.normal(main_direction, spread, count)
+        is_across_N,
+        rng.uniform(0.0, 2.0 * math.pi, count),
+        rng.normal(main_direction, spread, count),
     )
     if is_stubble:
         t_P = np.linspace(-1.0, 1.0, 6)
@@ -116,19 +167,24 @@ def add_hair(
     # The direction changes along the hair by an even and by a cubic part.
     angle_NP = direction_N[:, None] + bend_N[:, None] * t_P + twist_N[:, None] * t_P**3
     step_px_N = length_px_N / (t_P.size - 1)
-    path_NPD = np.stack([np.cos(angle_NP), np.sin(angle_NP)], axis=2).cumsum(axis=1) * step_px_N[:, None, None]
+    path_NPD = (
+        np.stack([np.cos(angle_NP), np.sin(angle_NP)], axis=2).cumsum(axis=1)
+        * step_px_N[:, None, None]
+    )
     middle_N1D = rng.uniform(-0.1, 1.1, (count, 1, 2)) * np.array([width_px, height_px])
     path_NPD += middle_N1D - path_NPD[:, t_P.size // 2, None]
     fixed_NPD = _fixed_point(path_NPD * oversampling)
     line_px_N = mean_width_px * rng.uniform(0.75, 1.25, count) * oversampling
     opacity_N = rng.uniform(0.5, 0.95, count)
-    tip = t_P.size - 4
-    for fixed_PD, line_px, opacity in zip(fixed_NPD, line_px_N.tolist(), opacity_N.tolist(), strict=True):
+    parts = _WIDE_HAIR if mean_width_px * oversampling > _WIDE_HAIR_PX else _FINE_HAIR
+    for fixed_PD, line_px, opacity in zip(
+        fixed_NPD, line_px_N.tolist(), opacity_N.tolist(), strict=True
+    ):
         if is_stubble:
             _draw_lines(mask_HW, [fixed_PD], line_px, opacity)
-        else:
-            _draw_lines(mask_HW, [fixed_PD[: tip + 1]], line_px, opacity)
-            _draw_lines(mask_HW, [fixed_PD[tip:]], 0.55 * line_px, opacity)
+            continue
+        for first, last, share in parts:
+            _draw_lines(mask_HW, [fixed_PD[first : last + 1]], share * line_px, opacity)
     return _painted(pixels_HWC, _to_size(mask_HW, height_px, width_px), color_C)
 
 
@@ -155,10 +211,12 @@ def add_ruler(pixels_HWC: NDArray[np.uint8], rng: np.random.Generator) -> NDArra
     oversampling = _oversampling(diagonal_px)
     mask_HW = np.zeros((height_px * oversampling, width_px * oversampling), np.uint8)
 
-    # The scale is laid out on an axis and then placed: edge 0 top, 1 right,
-    # 2 bottom, 3 left; ticks point toward the middle of the picture.
-    edge = int(rng.integers(4))
-    along_px, across_px = (width_px, height_px) if edge % 2 == 0 else (height_px, width_px)
+    # The scale is laid out on an axis and then placed on an edge; ticks point toward the
+    # middle of the picture.
+    edge = _Edge(int(rng.integers(4)))
+    is_level = edge in (_Edge.TOP, _Edge.BOTTOM)
+    is_mirrored = edge in (_Edge.RIGHT, _Edge.BOTTOM)
+    along_px, across_px = (width_px, height_px) if is_level else (height_px, width_px)
     angle = rng.normal(0.0, math.radians(2.5))
     step_px = rng.uniform(4.5, 10.0) * scale
     inset_px = rng.uniform(0.02, 0.14) * across_px
@@ -167,9 +225,11 @@ def add_ruler(pixels_HWC: NDArray[np.uint8], rng: np.random.Generator) -> NDArra
     opacity = rng.uniform(0.6, 0.95)
     starts_at_px = rng.uniform(-0.4, 0.3) * along_px
     tick_count = int(rng.uniform(0.6, 1.4) * along_px / step_px) + 2
-    has_base_line = bool(rng.random() < 0.4)
-    has_numbers = bool(rng.random() < 0.5)
-    gray = rng.uniform(0.0, 45.0) if rng.random() < 0.75 else rng.uniform(215.0, 250.0)
+    has_base_line = bool(rng.random() < _BASE_LINE_SHARE)
+    has_numbers = bool(rng.random() < _NUMBERS_SHARE)
+    gray = (
+        rng.uniform(0.0, 45.0) if rng.random() < _BLACK_RULER_SHARE else rng.uniform(215.0, 250.0)
+    )
 
     def place(points_PD: NDArray[np.float64]) -> NDArray[np.int32]:
         u, v = points_PD[..., 0] - 0.5 * along_px, points_PD[..., 1] - inset_px
@@ -177,9 +237,9 @@ def add_ruler(pixels_HWC: NDArray[np.uint8], rng: np.random.Generator) -> NDArra
             math.cos(angle) * u - math.sin(angle) * v + 0.5 * along_px,
             math.sin(angle) * u + math.cos(angle) * v + inset_px,
         )
-        if edge in (1, 2):
+        if is_mirrored:
             v = across_px - v
-        return _fixed_point(np.stack((u, v) if edge % 2 == 0 else (v, u), axis=-1) * oversampling)
+        return _fixed_point(np.stack((u, v) if is_level else (v, u), axis=-1) * oversampling)
 
     index_N = np.arange(tick_count)
     length_px_N = tick_px * np.where(index_N % 10 == 0, 2.0, np.where(index_N % 5 == 0, 1.5, 1.0))
@@ -193,15 +253,13 @@ def add_ruler(pixels_HWC: NDArray[np.uint8], rng: np.random.Generator) -> NDArra
     if has_numbers:
         cell_px = 0.55 * tick_px
         for number, tick_PD in enumerate(tick_NPD[::10]):
-            foot_D = tick_PD[1] + ((-0.5 if edge % 2 == 0 else -1.0) * cell_px, 0.6 * cell_px)
+            foot_D = tick_PD[1] + ((-0.5 if is_level else -1.0) * cell_px, 0.6 * cell_px)
             for name in _DIGITS[number % 10]:
                 stroke_PD = np.array(_SEGMENTS[name])
-                if edge in (1, 3):  # beside an upright scale the numbers stay upright
+                if not is_level:  # beside an upright scale the numbers stay upright
                     stroke_PD = stroke_PD[:, ::-1]
-                if edge == 1:
-                    stroke_PD = (0.0, 1.0) - stroke_PD * (-1.0, 1.0)
-                if edge == 2:
-                    stroke_PD = (0.0, 2.0) - stroke_PD * (-1.0, 1.0)
+                if is_mirrored:
+                    stroke_PD = (0.0, 2.0 if is_level else 1.0) - stroke_PD * (-1.0, 1.0)
                 lines.append(place(foot_D + cell_px * stroke_PD))
     _draw_lines(mask_HW, lines, line_px, opacity)
     return _painted(pixels_HWC, _to_size(mask_HW, height_px, width_px), np.full(3, gray))
@@ -227,14 +285,18 @@ def add_ink(pixels_HWC: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
     height_px, width_px = _checked_size(pixels_HWC, "add_ink")
     diagonal_px = math.hypot(height_px, width_px)
     mask_HW = np.zeros((height_px, width_px), np.uint8)
-    ink_C = np.clip(np.array(_INK_C[rng.integers(len(_INK_C))]) + rng.normal(0.0, 0.04, 3), 0.02, 0.9)
+    ink_C = np.clip(
+        np.array(_INK_C[rng.integers(len(_INK_C))]) + rng.normal(0.0, 0.04, 3), 0.02, 0.9
+    )
     stroke_px = rng.uniform(0.014, 0.04) * diagonal_px
     size_D = np.array([width_px, height_px], np.float64)
-    if rng.random() < 0.3:
+    if rng.random() < _INK_DOTS_SHARE:
         # Dots around the lesion, as set for an excision.
         dot_count = int(rng.integers(2, 6))
         radius_D = rng.uniform(0.38, 0.5, 2) * size_D
-        for angle in rng.uniform(0.0, 2.0 * math.pi) + np.arange(dot_count) * (2.0 * math.pi / dot_count):
+        for angle in rng.uniform(0.0, 2.0 * math.pi) + np.arange(dot_count) * (
+            2.0 * math.pi / dot_count
+        ):
             center_D = 0.5 * size_D + radius_D * (math.cos(angle), math.sin(angle))
             wiggle_PD = center_D + rng.normal(0.0, 0.4 * stroke_px, (3, 2))
             _draw_lines(mask_HW, [_fixed_point(wiggle_PD)], stroke_px, rng.uniform(0.6, 0.9))
@@ -249,12 +311,18 @@ def add_ink(pixels_HWC: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
             middle_D = (0.5 + across_D * rng.uniform(0.34, 0.52)) * size_D
             middle_D += along_D * rng.normal(0.0, 0.1) * diagonal_px
             bow_px = rng.normal(0.0, 0.25) * half_length_px
-            path_PD = middle_D + np.outer(t_P * half_length_px, along_D) + np.outer((t_P**2 - 0.5) * bow_px, across_D)
+            path_PD = (
+                middle_D
+                + np.outer(t_P * half_length_px, along_D)
+                + np.outer((t_P**2 - 0.5) * bow_px, across_D)
+            )
             path_PD += rng.normal(0.0, 0.06 * stroke_px, path_PD.shape)
             _draw_lines(mask_HW, [_fixed_point(path_PD)], stroke_px, rng.uniform(0.6, 0.9))
     # Ink gathers in the furrows of the skin: a coarse grid of densities.
     patch_px = max(2.0, 2.5 * diagonal_px / _REFERENCE_DIAGONAL_PX)
-    coarse_HW = rng.integers(153, 256, (int(height_px / patch_px) + 2, int(width_px / patch_px) + 2), np.uint8)
+    coarse_HW = rng.integers(
+        153, 256, (int(height_px / patch_px) + 2, int(width_px / patch_px) + 2), np.uint8
+    )
     density_HW = cv2.resize(coarse_HW, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     soft_HW = cv2.GaussianBlur(mask_HW, (0, 0), max(0.5, 0.12 * stroke_px))
     cover_HW = np.asarray(cv2.multiply(soft_HW, density_HW, scale=1.0 / 255.0), np.uint8)
@@ -306,8 +374,10 @@ def add_vignette(
     y_H = np.arange(height_px, dtype=np.float32) + np.float32(0.5 - center_y_px)
     x_W = np.arange(width_px, dtype=np.float32) + np.float32(0.5 - center_x_px)
     distance_HW = np.sqrt((y_H**2)[:, None] + (x_W**2)[None, :])
-    # Smooth step from 1 inside to 0 outside, centered on the rim.
-    ramp_HW = np.clip((np.float32(radius_px + 0.5 * edge_px) - distance_HW) * np.float32(1.0 / edge_px), 0.0, 1.0)
+    # Smooth step from 1 inside to 0 outside, centred on the rim.
+    ramp_HW = np.clip(
+        (np.float32(radius_px + 0.5 * edge_px) - distance_HW) * np.float32(1.0 / edge_px), 0.0, 1.0
+    )
     light_HW = ramp_HW * ramp_HW * (np.float32(3.0) - np.float32(2.0) * ramp_HW)
     inside_HW = np.minimum(distance_HW * np.float32(1.0 / radius_px), np.float32(1.0))
     light_HW *= np.float32(1.0) - np.float32(falloff) * inside_HW**2
@@ -319,38 +389,50 @@ def add_vignette(
 def _checked_size(pixels_HWC: NDArray[np.uint8], function_name: str) -> tuple[int, int]:
     """Height and width in px of a picture that is what it says it is; else ``ValueError``."""
     shape = pixels_HWC.shape
-    is_picture = pixels_HWC.dtype == np.uint8 and len(shape) == 3 and shape[2] == 3
+    is_picture = pixels_HWC.dtype == np.uint8 and shape[2:] == (3,)
     if not is_picture or min(shape[:2]) < SMALLEST_SIDE_PX:
         raise ValueError(
-            f"{function_name}: expected uint8 [H, W, 3] with sides of {SMALLEST_SIDE_PX} px or more, "
-            f"found {pixels_HWC.dtype} {list(shape)}; decode and resize the picture first"
+            f"{function_name}: expected uint8 [H, W, 3] with sides of {SMALLEST_SIDE_PX} px "
+            f"or more, found {pixels_HWC.dtype} {list(shape)}; decode and resize the picture first"
         )
     return shape[0], shape[1]
 
 
 def _oversampling(diagonal_px: float) -> int:
-    """How many mask pixels per picture pixel; OpenCV's lines are whole pixels wide, hairs are not."""
+    """Mask pixels per picture pixel; OpenCV's lines are whole pixels wide, hairs are not."""
     return 2 if diagonal_px < _SUPERSAMPLED_BELOW_PX else 1
 
 
 def _fixed_point(path_PD: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Points (x, y in mask px, pixel centers at one half) as OpenCV's drawing takes them; leading axes are kept."""
+    """Points (x, y in mask px, pixel centres at one half) as OpenCV takes them, ``[..., 2]``."""
     return np.rint((path_PD - 0.5) * (1 << _SHIFT_BITS)).astype(np.int32)
 
 
-def _draw_lines(mask_HW: NDArray[np.uint8], lines: list[NDArray[np.int32]], width_px: float, opacity: float) -> None:
+def _draw_lines(
+    mask_HW: NDArray[np.uint8], lines: list[NDArray[np.int32]], width_px: float, opacity: float
+) -> None:
     """Draw open *lines*, each ``[P, 2]`` in fixed point, into *mask_HW*, in place."""
     thickness_px = max(1, round(width_px))
     # What rounding adds to or takes from the width goes into the opacity, within 0 to 1.
     level = min(1.0, opacity * min(1.15, width_px / thickness_px))
-    cv2.polylines(mask_HW, lines, False, round(255.0 * level), thickness_px, cv2.LINE_AA, _SHIFT_BITS)
+    cv2.polylines(
+        mask_HW,
+        lines,
+        isClosed=False,
+        color=round(255.0 * level),
+        thickness=thickness_px,
+        lineType=cv2.LINE_AA,
+        shift=_SHIFT_BITS,
+    )
 
 
 def _to_size(mask_HW: NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:
     """The coverage mask at the size of the picture, by mean over its finer pixels."""
     if mask_HW.shape == (height_px, width_px):
         return mask_HW
-    return np.asarray(cv2.resize(mask_HW, (width_px, height_px), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(
+        cv2.resize(mask_HW, (width_px, height_px), interpolation=cv2.INTER_AREA), np.uint8
+    )
 
 
 def _painted(
@@ -358,11 +440,18 @@ def _painted(
 ) -> NDArray[np.uint8]:
     """*pixels_HWC* with *color_C* (0 to 255) laid over it as strong as *mask_HW* (255 covers)."""
     # In 8 bits throughout: five times faster than in float32, and at most one level off.
-    skin_HWC = cv2.multiply(pixels_HWC, cv2.merge([cv2.bitwise_not(mask_HW)] * 3), scale=1.0 / 255.0)
-    return np.asarray(cv2.add(skin_HWC, _colored(_LEVEL_L[:, None] * color_C / 255.0, mask_HW)), np.uint8)
+    skin_HWC = cv2.multiply(
+        pixels_HWC, cv2.merge([cv2.bitwise_not(mask_HW)] * 3), scale=1.0 / 255.0
+    )
+    return np.asarray(
+        cv2.add(skin_HWC, _colored(_LEVEL_L[:, None] * color_C / 255.0, mask_HW)), np.uint8
+    )
 
 
 def _colored(color_LC: NDArray[np.float64], mask_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The color, 0 to 255, that *color_LC* lists for the level of each pixel of *mask_HW*."""
+    """The colour, 0 to 255, that *color_LC* lists for the level of each pixel of *mask_HW*."""
     table_LC = np.rint(color_LC).astype(np.uint8)
-    return np.asarray(cv2.merge([cv2.LUT(mask_HW, np.ascontiguousarray(table_L)) for table_L in table_LC.T]), np.uint8)
+    return np.asarray(
+        cv2.merge([cv2.LUT(mask_HW, np.ascontiguousarray(table_L)) for table_L in table_LC.T]),
+        np.uint8,
+    )
