@@ -32,9 +32,11 @@ from training.models import build_model
 from training.runs import (
     BEST_NAME,
     CHECKPOINT_NAME,
+    COMMIT_NAME,
     CURVES_NAME,
     RunConfig,
     load_config,
+    record_commit,
     save_config,
 )
 
@@ -85,6 +87,8 @@ def train(
     state = _State(epoch=0, best_auroc=-math.inf)
     if (folder / CHECKPOINT_NAME).is_file():
         state = _load(folder, model, ema, optimizer, schedule)
+        if accelerator.is_main_process:
+            _keep_lines(folder / CURVES_NAME, state.epoch)
     if teacher is not None:
         teacher = teacher.to(accelerator.device)
     prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
@@ -195,8 +199,10 @@ def _claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
         )
     if accelerator.is_main_process:
         if not (folder / CHECKPOINT_NAME).is_file():
-            (folder / CURVES_NAME).unlink(missing_ok=True)
+            for name in (CURVES_NAME, COMMIT_NAME):
+                (folder / name).unlink(missing_ok=True)
         save_config(folder, config)
+        record_commit(folder)
     accelerator.wait_for_everyone()
 
 
@@ -247,6 +253,12 @@ def _load(folder: Path, model: nn.Module, ema: Any, *parts: Any) -> _State:
     # Dropout draws from it; without it a resumed run would end elsewhere.
     torch.set_rng_state(saved["torch_rng"])
     return _State(epoch=saved["epoch"], best_auroc=saved["best_auroc"])
+
+
+def _keep_lines(path: Path, count: int) -> None:
+    """Drop the line of an epoch that was stopped before its checkpoint; it is run again."""
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:count]))
 
 
 def _write(path: Path, content: Any) -> None:

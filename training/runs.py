@@ -15,6 +15,7 @@ METRICS_NAME = "metrics.json"
 CURVES_NAME = "curves.jsonl"
 CHECKPOINT_NAME = "last.pt"
 BEST_NAME = "best.pt"
+COMMIT_NAME = "commit.txt"
 
 
 class Config(BaseModel):
@@ -110,6 +111,29 @@ def save_config(folder: Path, config: RunConfig) -> None:
 def load_config(folder: Path) -> RunConfig:
     """Read the configuration of the run in *folder*."""
     return RunConfig.model_validate_json((folder / CONFIG_NAME).read_text())
+
+
+def record_commit(folder: Path) -> None:
+    """
+    Write the commit of the source that trains in *folder* beside its configuration.
+
+    A run that goes on under another commit was trained by neither alone: the first one is kept
+    and marked as not the whole truth.
+    """
+    path, commit = folder / COMMIT_NAME, source_commit()
+    if path.is_file() and (first := path.read_text().strip()) != commit:
+        commit = _doubtful(first)
+    path.write_text(commit + "\n")
+
+
+def commit_of(folder: Path) -> str:
+    """Return the commit that trained the run; the present one, marked, if it was not recorded."""
+    path = folder / COMMIT_NAME
+    return path.read_text().strip() if path.is_file() else _doubtful(source_commit())
+
+
+def _doubtful(commit: str) -> str:
+    return commit.removesuffix("-dirty") + "-dirty"
 
 
 def source_commit() -> str:
