@@ -1,0 +1,1 @@
+"""Where pictures come from: replayed files, USB cameras, cameras on the board's ribbon cable."""

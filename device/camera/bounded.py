@@ -1,0 +1,179 @@
+"""
+Cameras whose vendor's calls may block for long: every wait of the caller has a limit here.
+
+Two threads meet in this file.  The *owner* opens, captures and closes; it waits, and never
+longer than it said.  The *vendor's thread*, one for each opening, makes all calls into the
+vendor's library, and alone touches what the library hands out.  If a call never returns, the
+owner goes on with a CameraError; the thread is left behind, releases the camera should the call
+return one day, and does not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError  # its own class before 3.11
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+from typing_extensions import Self
+
+from device.core.errors import CameraError
+from device.core.values import Capture
+
+OPEN_TIMEOUT_S = 15.0
+"""A USB camera may need seconds to its first frame, a sensor's driver a few to load."""
+CLOSE_TIMEOUT_S = 2.0
+"""After it, closing goes on in the vendor's thread without its owner."""
+GRACE_S = 0.25
+"""A stream ends a capture itself at the deadline; only if it does not, the owner leaves it."""
+
+_LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Stream(Protocol):
+    """
+    The vendor's side of a camera, from one opening to its close.
+
+    Threads: the vendor's thread alone, after construction.
+    """
+
+    def open(self) -> None:
+        """Open the device and start it; raises CameraError."""
+        ...
+
+    def take(self, called_s: float, deadline_s: float) -> Capture:
+        """
+        Return a frame whose exposure began after *called_s*; both times are ``time.monotonic()``.
+
+        Raises:
+            CameraError: The device is gone, or *deadline_s* has passed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop and release whatever is open, also after an ``open`` that failed half-way."""
+        ...
+
+
+class BoundedCamera:
+    """
+    A camera whose stream lives in a thread of its own, so that no wait is without end.
+
+    After a CameraError the owner closes the camera and opens it again, which is what brings a
+    replugged one back; nothing restarts by itself.
+
+    Args:
+        name: Kind and device for people.
+        remedy: What to do about a camera that does not answer.
+        make_stream: Called once for each opening.
+
+    Threads: one thread owns a camera.
+    """
+
+    def __init__(self, *, name: str, remedy: str, make_stream: Callable[[], Stream]) -> None:
+        self.name = name
+        self._remedy = remedy
+        self._make_stream = make_stream
+        self._stream: Stream | None = None
+        self._thread: _VendorThread | None = None
+
+    def __enter__(self) -> Self:
+        """
+        Open the device and start its stream.
+
+        Raises:
+            CameraError: The device is missing, closed to us, no camera, or does not answer.
+        """
+        self.__exit__()
+        self._stream = self._make_stream()
+        self._thread = _VendorThread(self.name)
+        try:
+            self._thread.call(self._stream.open, OPEN_TIMEOUT_S)
+        except FutureTimeoutError as error:
+            self.__exit__()
+            raise CameraError(
+                f"{self.name}: did not open within {OPEN_TIMEOUT_S:g} s; {self._remedy}"
+            ) from error
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Stop and release the device; may be called twice, and never raises."""
+        stream, thread = self._stream, self._thread
+        self._stream = self._thread = None
+        if stream is not None and thread is not None and not thread.end(stream.close):
+            _LOG.warning("camera_close_late camera=%r waited_s=%g", self.name, CLOSE_TIMEOUT_S)
+
+    def capture(self, timeout_s: float) -> Capture:
+        """
+        Return a frame whose exposure began after this call.
+
+        Raises:
+            CameraError: The camera is not open or gone, or no frame came within *timeout_s*.
+        """
+        if self._stream is None or self._thread is None:
+            raise CameraError(f"{self.name}: not open; open the camera before the first capture")
+        take = self._stream.take
+        called_s = time.monotonic()
+        try:
+            return self._thread.call(
+                lambda: take(called_s, called_s + timeout_s), timeout_s + GRACE_S
+            )
+        except FutureTimeoutError as error:
+            raise CameraError(
+                f"{self.name}: no frame within {timeout_s:g} s; {self._remedy}"
+            ) from error
+
+
+class _VendorThread:
+    """
+    One daemon thread that makes calls in the order in which they were asked for.
+
+    Threads: :meth:`call` and :meth:`end` belong to the owner, the rest to the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def call(self, work: Callable[[], _T], timeout_s: float) -> _T:
+        """
+        Return what *work* returns, or raise what it raises.
+
+        Raises:
+            concurrent.futures.TimeoutError: Not within *timeout_s*.  If the thread has not come
+                to *work* by then, it never will; otherwise what comes of it is dropped.
+        """
+        future: Future[_T] = Future()
+        self._calls.put((future, work))
+        try:
+            return future.result(timeout_s)
+        except FutureTimeoutError:
+            future.cancel()
+            raise
+
+    def end(self, last: Callable[[], None]) -> bool:
+        """Make one last call and let the thread end; whether it did within the limit."""
+        self._calls.put((Future(), last))
+        self._calls.put(None)
+        self._thread.join(CLOSE_TIMEOUT_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (item := self._calls.get()) is not None:
+            future, work = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - the owner's thread raises it
+                future.set_exception(error)
+            del future, work, item  # A picture must not live until the next call.

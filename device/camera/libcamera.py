@@ -1,0 +1,162 @@
+"""Cameras on the ribbon cable of a Raspberry Pi, through libcamera and picamera2."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeoutError  # its own class before 3.11
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from device.camera.bounded import BoundedCamera
+from device.core.errors import CameraError
+from device.core.values import Capture, check_pixels
+
+if TYPE_CHECKING:
+    from picamera2 import Picamera2
+
+_REMEDY = (
+    "switch the box off and seat the ribbon cable, check `rpicam-hello --list-cameras` and the "
+    "settings key camera.index"
+)
+_INSTALL = (
+    "install it with `sudo apt install --no-install-recommends python3-picamera2` and make the "
+    "virtual environment with --system-site-packages by the system's own Python"
+)
+_NUMPY = (
+    "the system's packages were built for another numpy; install the lock made for this system, "
+    "on Debian 12 locks/device-bookworm.txt"
+)
+
+# picamera2 names a format by its bytes as one little-endian number: B, G, R in the name are
+# R, G, B in the array.
+_FORMAT = "BGR888"
+# One may be held by us while the sensor fills the other.
+_BUFFERS = 2
+# A job that was not cancelled any more is about to finish.
+_LATE_JOB_S = 0.1
+# What picamera2 and libcamera raise: most of it RuntimeError, an IndexError for a camera that is
+# not there, and now and then a type or value that slipped through.
+_FAULTS = (RuntimeError, OSError, LookupError, TypeError, ValueError, AttributeError)
+
+_LOG = logging.getLogger(__name__)
+
+
+class LibcameraCamera(BoundedCamera):
+    """
+    A camera module, with one still configuration kept running from open to close.
+
+    Exposure and white balance are libcamera's; what they were stands in the capture.
+
+    Args:
+        index: Number of the camera as ``rpicam-hello --list-cameras`` counts.
+        width_px: Width of a frame, even.
+        height_px: Height of a frame, even.
+
+    Threads: one thread owns a camera; picamera2 is imported and called in the vendor's thread
+    alone, beside the event loop that picamera2 itself starts.
+    """
+
+    def __init__(self, index: int, *, width_px: int, height_px: int) -> None:
+        super().__init__(
+            name=f"libcamera {index}",
+            remedy=_REMEDY,
+            make_stream=lambda: _LibcameraStream(index, width_px, height_px),
+        )
+
+
+class _LibcameraStream:
+    """One opening of the camera."""
+
+    def __init__(self, index: int, width_px: int, height_px: int) -> None:
+        self._name = f"libcamera {index}"
+        self._index = index
+        self._size_px = (width_px, height_px)
+        self._camera: Picamera2 | None = None
+
+    def open(self) -> None:
+        try:
+            from picamera2 import Picamera2
+        except ImportError as error:
+            raise CameraError(
+                f"{self._name}: picamera2 cannot be imported ({error}); {_INSTALL}"
+            ) from error
+        except ValueError as error:  # "numpy.dtype size changed"
+            raise CameraError(
+                f"{self._name}: picamera2 cannot be imported ({error}); {_NUMPY}"
+            ) from error
+        try:
+            camera = self._camera = Picamera2(self._index)
+            camera.configure(
+                camera.create_still_configuration(
+                    main={"size": self._size_px, "format": _FORMAT}, buffer_count=_BUFFERS
+                )
+            )
+            given = camera.camera_configuration()["main"]
+            if given["format"] != _FORMAT:
+                raise CameraError(
+                    f"{self._name}: expected pixel format {_FORMAT}, found {given['format']}; "
+                    f"this camera cannot be used; {_REMEDY}"
+                )
+            camera.start()
+        except _FAULTS as error:
+            raise CameraError(f"{self._name}: does not open ({error}); {_REMEDY}") from error
+        width_px, height_px = given["size"]
+        _LOG.info(
+            "camera_opened camera=%r format=%s width_px=%d height_px=%d",
+            self._name,
+            given["format"],
+            width_px,
+            height_px,
+        )
+
+    def take(self, called_s: float, deadline_s: float) -> Capture:
+        camera = self._camera
+        if camera is None:
+            raise CameraError(f"{self._name}: not open; {_REMEDY}")
+        try:
+            # Two requests may be finished and old; flush passes over those whose exposure began
+            # before the call, by the sensor's own time stamp.
+            job = camera.capture_request(wait=False, flush=round(called_s * 1e9))
+            try:
+                request = job.get_result(timeout=max(0.0, deadline_s - time.monotonic()))
+            except FutureTimeoutError as error:
+                self._give_up(camera, job)
+                raise CameraError(
+                    f"{self._name}: no frame within {deadline_s - called_s:g} s; {_REMEDY}"
+                ) from error
+            try:
+                metadata = request.get_metadata()
+                pixels_HWC = check_pixels(request.make_array("main"))
+            finally:
+                request.release()
+        except (*_FAULTS, CancelledError) as error:
+            raise CameraError(f"{self._name}: capture failed ({error}); {_REMEDY}") from error
+        return Capture(
+            source="libcamera",
+            captured_at=datetime.now(timezone.utc),
+            pixels_HWC=pixels_HWC,
+            exposure_us=metadata.get("ExposureTime"),
+            analog_gain=metadata.get("AnalogueGain"),
+        )
+
+    def close(self) -> None:
+        camera, self._camera = self._camera, None
+        if camera is None:
+            return
+        # A job that waits for a frame would let stop() wait behind it for ever.
+        for step in (camera.cancel_all_and_flush, camera.stop, camera.close):
+            try:
+                step()
+            except _FAULTS as error:  # noqa: PERF203 - three steps, and each must be tried
+                _LOG.warning("camera_close_failed camera=%r error=%r", self._name, error)
+
+    @staticmethod
+    def _give_up(camera: Picamera2, job: Any) -> None:
+        """Take back a job that waits, so that nothing has to wait behind it."""
+        camera.cancel_all_and_flush()
+        # If a frame came at this very moment, nobody else will give its buffer back.
+        with contextlib.suppress(FutureTimeoutError, CancelledError, *_FAULTS):
+            job.get_result(timeout=_LATE_JOB_S).release()

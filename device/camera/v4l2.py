@@ -1,0 +1,166 @@
+"""USB cameras and dermatoscopes, through Video4Linux and OpenCV."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import stat
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from device.camera.bounded import BoundedCamera
+from device.core.errors import CameraError
+from device.core.values import Capture, Pixels
+
+_REMEDY = "plug it in, check `v4l2-ctl --list-devices` and the settings key camera.device"
+_BUSY = "close the program that uses it (`fuser -v` names it)"
+_PERMISSION = "add the service's user to the group video (`sudo usermod -aG video USER`)"
+
+_MJPG = int.from_bytes(b"MJPG", "little")
+# The fewest with which a driver can fill one while we read the other.
+_BUFFERS = 2
+# The stamp of a frame may be the arrival of its first packet, after its exposure; the frame
+# behind it is the first whose exposure surely began later.
+_STAMPED_AFTER_CALL = 2
+
+_LOG = logging.getLogger(__name__)
+
+
+class V4L2Camera(BoundedCamera):
+    """
+    A USB camera, streaming from open to close.
+
+    The driver is asked for motion JPEG, which alone brings large pictures through USB 2 at a
+    useful rate, and for a size; what it gives in their place is taken and logged.
+
+    Args:
+        device: Device file, such as ``/dev/video0`` or ``/dev/v4l/by-id/...``.
+        width_px: Wanted width of a frame.
+        height_px: Wanted height of a frame.
+
+    Threads: one thread owns a camera; OpenCV is called in the vendor's thread alone, where a read
+    blocks for up to ``OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT`` seconds when the driver stalls.
+    """
+
+    def __init__(self, device: str, *, width_px: int, height_px: int) -> None:
+        super().__init__(
+            name=f"v4l2 {device}",
+            remedy=_REMEDY,
+            make_stream=lambda: _V4L2Stream(device, width_px, height_px),
+        )
+
+
+class _V4L2Stream:
+    """One opening of the device file."""
+
+    def __init__(self, device: str, width_px: int, height_px: int) -> None:
+        self._name = f"v4l2 {device}"
+        self._device = device
+        self._width_px = width_px
+        self._height_px = height_px
+        self._video: cv2.VideoCapture | None = None
+        self._buffers = _BUFFERS
+        self._is_jpeg = False
+
+    def open(self) -> None:
+        self._check_device_file()
+        video = self._video = cv2.VideoCapture(self._device, cv2.CAP_V4L2)
+        if not video.isOpened():
+            raise CameraError(
+                f"{self._name}: does not open as a camera; {_BUSY}, or name another device file: "
+                f"many cameras have a second one that carries no pictures; {_REMEDY}"
+            )
+        # Each of these restarts the stream; a size is chosen among those of the pixel format.
+        video.set(cv2.CAP_PROP_FOURCC, _MJPG)
+        video.set(cv2.CAP_PROP_FRAME_WIDTH, self._width_px)
+        video.set(cv2.CAP_PROP_FRAME_HEIGHT, self._height_px)
+        video.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
+        given = int(video.get(cv2.CAP_PROP_FOURCC))
+        self._buffers = int(video.get(cv2.CAP_PROP_BUFFERSIZE)) or _BUFFERS
+        # OpenCV's own conversion ignores whether a JPEG could be decoded, and then returns what
+        # its memory held before: the last patient's picture.  So we take the bytes.
+        self._is_jpeg = given == _MJPG and video.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        _LOG.info(
+            "camera_opened camera=%r fourcc=%s width_px=%d height_px=%d wanted_width_px=%d "
+            "wanted_height_px=%d buffers=%d",
+            self._name,
+            given.to_bytes(4, "little").decode("ascii", "replace"),
+            video.get(cv2.CAP_PROP_FRAME_WIDTH),
+            video.get(cv2.CAP_PROP_FRAME_HEIGHT),
+            self._width_px,
+            self._height_px,
+            self._buffers,
+        )
+        # The first grab starts the stream; automatic exposure settles from here on.
+        if not video.grab():
+            raise self._no_frame()
+
+    def take(self, called_s: float, deadline_s: float) -> Capture:
+        video = self._video
+        if video is None:
+            raise self._no_frame()
+        broken = 0
+        stamped_after_call = 0
+        for grabbed in itertools.count(1):
+            if time.monotonic() >= deadline_s:
+                raise CameraError(
+                    f"{self._name}: no whole frame in time, {broken} broken ones; use a shorter "
+                    f"cable or another port, or raise camera.timeout_s; {_REMEDY}"
+                )
+            if not video.grab():
+                raise self._no_frame()
+            # The kernel's monotonic clock, which is also ours; a driver that stamps with
+            # another clock is out of this range, and the count below decides alone.
+            stamp_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            stamped_after_call += called_s <= stamp_s <= time.monotonic()
+            # At the call the driver held at most all its buffers, and was receiving one frame.
+            if stamped_after_call < _STAMPED_AFTER_CALL and grabbed <= self._buffers + 1:
+                continue
+            pixels_HWC = self._pixels(video)
+            if pixels_HWC is not None:
+                break
+            broken += 1
+        return Capture(source="v4l2", captured_at=datetime.now(timezone.utc), pixels_HWC=pixels_HWC)
+
+    def close(self) -> None:
+        video, self._video = self._video, None
+        if video is not None:
+            video.release()
+
+    def _check_device_file(self) -> None:
+        """OpenCV says only that it failed; the system says why."""
+        try:
+            handle = os.open(self._device, os.O_RDWR | os.O_NONBLOCK)
+        except PermissionError as error:
+            raise CameraError(f"{self._name}: {error.strerror}; {_PERMISSION}") from error
+        except OSError as error:
+            raise CameraError(f"{self._name}: {error.strerror}; {_REMEDY}") from error
+        try:
+            is_device = stat.S_ISCHR(os.fstat(handle).st_mode)
+        finally:
+            os.close(handle)
+        if not is_device:
+            raise CameraError(f"{self._name}: expected a camera, found a file; {_REMEDY}")
+
+    def _no_frame(self) -> CameraError:
+        if Path(self._device).exists():
+            return CameraError(f"{self._name}: stopped delivering frames; {_REMEDY}")
+        return CameraError(f"{self._name}: was unplugged; {_REMEDY}")
+
+    def _pixels(self, video: cv2.VideoCapture) -> Pixels | None:
+        """Return the frame grabbed last as RGB, or None if it arrived broken."""
+        try:
+            is_whole, frame = video.retrieve()
+            if not is_whole:
+                return None
+            bgr_HWC = cv2.imdecode(frame.reshape(-1), cv2.IMREAD_COLOR) if self._is_jpeg else frame
+            if bgr_HWC is None:
+                return None
+            return np.asarray(cv2.cvtColor(bgr_HWC, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        except cv2.error:
+            return None
