@@ -73,4 +73,5 @@ def compress(image_HWC: Pixels, *, quality: int) -> Pixels:
     _, encoded = cv2.imencode(
         ".jpg", cv2.cvtColor(image_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
-    return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    decoded_HWC = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return cv2.cvtColor(decoded_HWC, cv2.COLOR_BGR2RGB)  # type: ignore[arg-type, return-value]

@@ -73,7 +73,7 @@ def prepared(
                 array[:, batch.start : batch.stop] = pixels
         array.flush()
         partial_path.rename(path)
-    return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+    return np.load(path, mmap_mode="r")
 
 
 def prepare_variant(case: Case, image_HWC: Pixels, spec: PreprocessSpec, variant: int) -> Pixels:

@@ -19,6 +19,8 @@ from training.data.duplicates import Match
 from training.errors import DataError
 
 TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
+UNUSED = "unused"
+"""Part of a picture that would carry a lesion from one part into another."""
 SHARES = {TEST: 0.205, CALIBRATION: 0.12, VALIDATION: 0.10}
 """Of the images of each stratum, cut in this order; the rest is for training."""
 RULE = (
@@ -65,7 +67,7 @@ def group(
     Join pictures of one lesion.
 
     Args:
-        cases: All pictures; those of HAM10000 first, so that a copy inherits their group.
+        cases: All pictures of the set of record.
         confirmed_pairs: ``image_id`` pairs (with or without data set) known to be one lesion.
         matches: Near duplicates, by position in *cases*.
 
@@ -73,6 +75,19 @@ def group(
         Group key by ``image_id``: the smallest name in the group.
     """
     names = [case.lesion_id or case.image_id for case in cases]
+    name_of = dict(zip((case.image_id for case in cases), names, strict=True))
+    short = {case.image_id.rsplit("/", 1)[-1]: case.image_id for case in cases}
+    pairs = [(names[match.first], names[match.second]) for match in matches]
+    for a, b in confirmed_pairs:
+        first, second = name_of.get(short.get(a, a)), name_of.get(short.get(b, b))
+        if first is not None and second is not None:
+            pairs.append((first, second))
+    roots = _joined(names, pairs)
+    return {case.image_id: roots[name] for case, name in zip(cases, names, strict=True)}
+
+
+def _joined(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return for each name the smallest one that a chain of *pairs* joins it to."""
     parent = {name: name for name in names}
 
     def root(name: str) -> str:
@@ -81,19 +96,10 @@ def group(
             name = parent[name]
         return name
 
-    def join(a: str, b: str) -> None:
+    for a, b in pairs:
         low, high = sorted((root(a), root(b)))
         parent[high] = low
-
-    name_of = dict(zip((case.image_id for case in cases), names, strict=True))
-    short = {case.image_id.rsplit("/", 1)[-1]: case.image_id for case in cases}
-    for a, b in confirmed_pairs:
-        first, second = name_of.get(short.get(a, a)), name_of.get(short.get(b, b))
-        if first is not None and second is not None:
-            join(first, second)
-    for match in matches:
-        join(names[match.first], names[match.second])
-    return {case.image_id: root(name) for case, name in zip(cases, names, strict=True)}
+    return {name: root(name) for name in parent}
 
 
 def make_split(cases: Sequence[Case], group_of: Mapping[str, str]) -> Split:
@@ -112,14 +118,16 @@ def make_split(cases: Sequence[Case], group_of: Mapping[str, str]) -> Split:
         strata[known or ("malignant" if members[0].malignant else "benign")].append(key)
     part_of_group: dict[str, str] = {}
     for keys in strata.values():
-        keys.sort(key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+        keys.sort(key=lambda name: hashlib.sha256(name.encode()).hexdigest())
         total = sum(len(images[key]) for key in keys)
         queue = iter(keys)
         for part, share in SHARES.items():
             count = 0
-            while count < share * total and (key := next(queue, None)) is not None:
+            for key in queue:
                 part_of_group[key] = part
                 count += len(images[key])
+                if count >= share * total:
+                    break
         part_of_group |= dict.fromkeys(queue, TRAIN)
     split = Split(
         group_of=dict(group_of),
@@ -127,6 +135,50 @@ def make_split(cases: Sequence[Case], group_of: Mapping[str, str]) -> Split:
     )
     assert_no_leak(split)
     return split
+
+
+def extend_split(split: Split, cases: Sequence[Case], matches: Iterable[Match]) -> Split:
+    """
+    Add the pictures of further sets; whoever has a place keeps it.
+
+    A picture that shows the same as one of the set of record, directly or through other
+    pictures, inherits its group and its part.  All others are for training: figures of record
+    are taken on the set of record alone.  A picture that shows the same as lesions of several
+    parts is :data:`UNUSED`, because it would carry one into the other.
+
+    Args:
+        split: Of the set of record.
+        cases: All pictures, those of *split* included.
+        matches: Near duplicates, by position in *cases*.
+    """
+    names = [split.group_of.get(case.image_id) or case.lesion_id or case.image_id for case in cases]
+    known = [case.image_id in split.part_of for case in cases]
+    roots = _joined(
+        names,
+        # Two that have a place already were judged when they got it.
+        [
+            (names[m.first], names[m.second])
+            for m in matches
+            if not (known[m.first] and known[m.second])
+        ],
+    )
+    places: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for case, name in zip(cases, names, strict=True):
+        if case.image_id in split.part_of:
+            places[roots[name]].add((split.part_of[case.image_id], name))
+    group_of, part_of = dict(split.group_of), dict(split.part_of)
+    for case, name in zip(cases, names, strict=True):
+        if case.image_id in split.part_of:
+            continue
+        found = sorted(places[roots[name]])
+        if len({part for part, _ in found}) > 1:
+            part, key = UNUSED, case.image_id
+        else:
+            part, key = found[0] if found else (TRAIN, roots[name])
+        group_of[case.image_id], part_of[case.image_id] = key, part
+    extended = Split(group_of=group_of, part_of=part_of)
+    assert_no_leak(extended)
+    return extended
 
 
 def assert_no_leak(split: Split) -> None:
