@@ -41,9 +41,7 @@ class Case:
     def __post_init__(self) -> None:
         if self.diagnosis is not None and self.diagnosis not in DIAGNOSES:
             raise ValueError(f"{self.image_id}: unknown diagnosis {self.diagnosis!r}")
-        if self.diagnosis is not None and self.malignant != (
-            self.diagnosis in MALIGNANT_DIAGNOSES
-        ):
+        if self.diagnosis is not None and self.malignant != (self.diagnosis in MALIGNANT_DIAGNOSES):
             raise ValueError(f"{self.image_id}: {self.diagnosis} contradicts {self.malignant=}")
 
     @property
