@@ -1,0 +1,221 @@
+"""Small valid values for tests; each takes what the test is about and fills in the rest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from device.core.manifest import (
+    COMPATIBLE,
+    DIAGNOSES,
+    MALIGNANT_DIAGNOSES,
+    METADATA_KEY,
+    Calibration,
+    ColorConstancy,
+    Denoise,
+    FieldOfView,
+    GoldenCase,
+    HairRemoval,
+    InputSpec,
+    LocalContrast,
+    ModelManifest,
+    OperatingPoint,
+    PreprocessSpec,
+    QualityLimits,
+    Resize,
+    TrainingRecord,
+)
+from device.core.values import Capture, ModelIdentity, Pixels, Prediction
+from device.drawing import draw_lesion
+
+SIDE_PX = 64
+
+
+def a_spec(side_px: int = SIDE_PX, *, enabled: bool = True) -> PreprocessSpec:
+    """All six stages, all on or all off but the resize."""
+    return PreprocessSpec(
+        version=1,
+        stages=(
+            FieldOfView(enabled=enabled, dark_share=0.3, smallest_side_share=0.5),
+            Resize(side_px=side_px),
+            HairRemoval(
+                enabled=enabled,
+                kernel_px=7,
+                threshold_levels=14,
+                largest_share=0.15,
+                inpaint_radius_px=2,
+            ),
+            Denoise(enabled=enabled, diameter_px=3, sigma_color_levels=12.0, sigma_space_px=1.5),
+            ColorConstancy(enabled=enabled, norm_order=6),
+            LocalContrast(enabled=enabled, clip_limit=1.0, tiles=4),
+        ),
+    )
+
+
+def a_manifest(**changes: Any) -> ModelManifest:
+    """A complete contract of a model that knows nothing."""
+    fields: dict[str, Any] = {
+        "schema_version": 1,
+        "compatible": COMPATIBLE,
+        "name": "test",
+        "version": "0.0.1",
+        "intended_use": "tests",
+        "input": InputSpec(side_px=SIDE_PX),
+        "preprocess": a_spec(),
+        "diagnoses": DIAGNOSES,
+        "malignant": MALIGNANT_DIAGNOSES,
+        "combination": "none",
+        "calibration": Calibration(method="none", scale=1.0, offset=0.0),
+        "operating_point": OperatingPoint(benign_below=0.3, malignant_from=0.7),
+        "quality": QualityLimits(
+            darkest_brightness=0.15,
+            brightest_saturated_share=0.3,
+            lowest_contrast=0.012,
+            lowest_sharpness=0.004,
+        ),
+        "golden": GoldenCase(
+            seed=7,
+            diagnosis="NV",
+            malignancy_logit=0.0,
+            probability_malignant=0.5,
+            diagnosis_probabilities=(1 / 7,) * 7,
+            tolerance=1e-4,
+        ),
+        "training": TrainingRecord(
+            recipe="none",
+            seed=0,
+            datasets=("none",),
+            fingerprint="0" * 64,
+            split="none",
+            split_sha256="0" * 64,
+            images={"train": 1},
+        ),
+        "metrics": {},
+        "parameters": 1,
+        "macs": 1,
+        "license": "none",
+        "commit": "unknown",
+    }
+    return ModelManifest(**{**fields, **changes})
+
+
+def a_picture(
+    seed: int = 1, *, height_px: int = 150, width_px: int = 200, diagnosis: str = "NV"
+) -> Pixels:
+    """A drawn lesion, uint8 ``[H, W, 3]``."""
+    return draw_lesion(seed, diagnosis=diagnosis, height_px=height_px, width_px=width_px)
+
+
+def a_capture(pixels_HWC: Pixels | None = None, **changes: Any) -> Capture:
+    """Pixels as a camera gives them, or whatever *changes* say."""
+    fields: dict[str, Any] = {"source": "test", "captured_at": datetime.now(UTC)}
+    if "encoded" not in changes:
+        fields["pixels_HWC"] = a_picture() if pixels_HWC is None else pixels_HWC
+    return Capture(**{**fields, **changes})
+
+
+def a_prediction(malignancy_logit: float = 0.0) -> Prediction:
+    """All diagnoses alike."""
+    return Prediction(
+        malignancy_logit=malignancy_logit,
+        diagnosis_logits_K=np.zeros(7, dtype=np.float32),
+        activation_map_HW=np.zeros((2, 2), dtype=np.float32),
+        embedding_D=np.zeros(4, dtype=np.float32),
+    )
+
+
+class ScriptedClassifier:
+    """Fills the role of a classifier: says what the test wants and keeps what it was shown."""
+
+    def __init__(
+        self, malignancy_logit: float = 0.0, *, manifest: ModelManifest | None = None
+    ) -> None:
+        self.manifest = manifest or a_manifest()
+        self.identity = ModelIdentity(name="test", version="0.0.1", sha256="0" * 64)
+        self.malignancy_logit = malignancy_logit
+        self.error: Exception | None = None
+        self.seen: list[Pixels] = []
+
+    def classify(self, image_HWC: Pixels) -> Prediction:
+        self.seen.append(image_HWC)
+        if self.error is not None:
+            raise self.error
+        return a_prediction(self.malignancy_logit)
+
+    def self_test(self) -> float:
+        if self.error is not None:
+            raise self.error
+        return 0.0
+
+
+def a_model_file(
+    path: Path,
+    *,
+    manifest: ModelManifest | None = None,
+    metadata: dict[str, str] | None = None,
+    outputs: tuple[str, ...] = (
+        "malignancy_logit",
+        "diagnosis_logits",
+        "activation_map",
+        "embedding",
+    ),
+    input_type: str = "UINT8",
+    side_px: int = SIDE_PX,
+    value: float = 0.0,
+) -> Path:
+    """
+    Write an ONNX file whose every output is *value*, with a contract.
+
+    Args:
+        path: Where to.
+        manifest: The contract; that of :func:`a_manifest` if None.
+        metadata: In place of the contract, as it is.
+        outputs: Names, in order.
+        input_type: Of the tensor ``image``.
+        side_px: Of the input.
+        value: What the network says.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    shapes = {"malignancy_logit": (1,), "diagnosis_logits": (7,), "activation_map": (2, 2)}
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["mean"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+    ]
+    constants = [helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0])]
+    ends = []
+    for name in outputs:
+        shape = shapes.get(name, (4,))
+        axes = 1 + len(shape)
+        constants.append(
+            helper.make_tensor(f"{name}_shape", TensorProto.INT64, [axes], [-1, *[1] * len(shape)])
+        )
+        constants.append(
+            helper.make_tensor(
+                f"{name}_value", TensorProto.FLOAT, [1, *shape], [value] * int(np.prod(shape))
+            )
+        )
+        nodes.append(helper.make_node("Reshape", ["nothing", f"{name}_shape"], [f"{name}_0"]))
+        nodes.append(helper.make_node("Add", [f"{name}_0", f"{name}_value"], [name]))
+        ends.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]))
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [
+            helper.make_tensor_value_info(
+                "image", getattr(TensorProto, input_type), ["N", side_px, side_px, 3]
+            )
+        ],
+        ends,
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    text = (manifest or a_manifest()).model_dump_json()
+    helper.set_model_props(model, {METADATA_KEY: text} if metadata is None else metadata)
+    onnx.save(model, path)
+    return path

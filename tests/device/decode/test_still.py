@@ -1,0 +1,207 @@
+"""Every odd picture is decoded rightly or refused with a fault that its sender can act on."""
+
+import io
+import tracemalloc
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from device.core.errors import DecodeError, DecodeFault
+from device.decode import decode
+from device.decode.header import read_header
+from tests.builders import a_picture
+
+pytestmark = pytest.mark.portable
+
+MAX_PIXELS = 25_000_000
+
+
+def encoded(image, kind="JPEG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def picture(height_px=150, width_px=200):
+    return Image.fromarray(a_picture(height_px=height_px, width_px=width_px))
+
+
+def fault_of(content, **options):
+    with pytest.raises(DecodeError) as caught:
+        decode(content, **{"max_pixels": MAX_PIXELS, "enough_px": 512, **options})
+    assert "expected" in str(caught.value)
+    return caught.value.fault
+
+
+def test_a_png_comes_out_as_it_went_in():
+    """Channels are red, green, blue; nothing is lost."""
+    image = picture()
+    result = decode(encoded(image, "PNG"), max_pixels=MAX_PIXELS, enough_px=512)
+    assert np.array_equal(result, np.asarray(image))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_comes_out_nearly_as_it_went_in(options):
+    image = picture()
+    result = decode(encoded(image, quality=95, **options), max_pixels=MAX_PIXELS, enough_px=512)
+    assert np.abs(result.astype(int) - np.asarray(image)).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_every_exif_orientation_comes_out_upright(orientation, kind):
+    pixels = np.zeros((96, 160, 3), dtype=np.uint8)
+    pixels[:48, :80, 0] = 250
+    pixels[:48, 80:, 1] = 250
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(Image.fromarray(pixels), kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))
+    result = decode(content, max_pixels=MAX_PIXELS, enough_px=512)
+    assert result.shape == expected.shape
+    assert np.abs(result.astype(int) - expected).mean() < 2
+
+
+def test_an_orientation_that_does_not_exist_is_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 99
+    result = decode(encoded(picture(), exif=exif), max_pixels=MAX_PIXELS, enough_px=512)
+    assert result.shape == (150, 200, 3)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P"])
+def test_gray_and_palette_pictures_become_rgb(mode):
+    image = picture().convert(mode)
+    result = decode(encoded(image, "PNG"), max_pixels=MAX_PIXELS, enough_px=512)
+    assert np.array_equal(result, np.asarray(image.convert("RGB")))
+
+
+def test_a_gray_jpeg_becomes_rgb():
+    result = decode(encoded(picture().convert("L")), max_pixels=MAX_PIXELS, enough_px=512)
+    assert result.shape == (150, 200, 3)
+    assert np.array_equal(result[:, :, 0], result[:, :, 2])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_an_opaque_alpha_channel_is_dropped(mode):
+    image = picture().convert(mode)
+    result = decode(encoded(image, "PNG"), max_pixels=MAX_PIXELS, enough_px=512)
+    assert np.array_equal(result, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_pixels_are_refused(mode):
+    image = picture().convert(mode)
+    image.putalpha(200)
+    assert fault_of(encoded(image, "PNG")) is DecodeFault.UNSUPPORTED
+
+
+def test_a_transparent_palette_colour_is_refused():
+    content = encoded(picture().convert("P"), "PNG", transparency=3)
+    assert fault_of(content) is DecodeFault.UNSUPPORTED
+
+
+def test_cmyk_is_refused():
+    assert fault_of(encoded(picture().convert("CMYK"))) is DecodeFault.UNSUPPORTED
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_are_refused(channels):
+    pixels = a_picture().astype(np.uint16)[:, :, :channels] * 257
+    _, content = cv2.imencode(".png", pixels)
+    assert fault_of(content.tobytes()) is DecodeFault.UNSUPPORTED
+
+
+def test_an_animation_is_refused():
+    image = picture()
+    content = encoded(image, "PNG", save_all=True, append_images=[image.rotate(90)])
+    assert fault_of(content) is DecodeFault.UNSUPPORTED
+
+
+def test_of_a_phones_double_jpeg_the_first_picture_counts():
+    image = picture()
+    content = encoded(image, "MPO", save_all=True, append_images=[image.rotate(180)])
+    result = decode(content, max_pixels=MAX_PIXELS, enough_px=512)
+    assert np.abs(result.astype(int) - np.asarray(image)).mean() < 4
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "WEBP"])
+def test_other_formats_are_refused(kind):
+    assert fault_of(encoded(picture(), kind)) is DecodeFault.NOT_A_PICTURE
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0" * 999])
+def test_what_is_no_picture_is_refused(content):
+    assert fault_of(content) is DecodeFault.NOT_A_PICTURE
+
+
+def test_no_bytes_are_refused():
+    assert fault_of(b"") is DecodeFault.EMPTY
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_truncated_file_is_refused(kind, share):
+    """Never half a picture, the rest gray."""
+    content = encoded(picture(), kind)
+    assert fault_of(content[: int(share * len(content))]) in {
+        DecodeFault.TRUNCATED,
+        DecodeFault.NOT_A_PICTURE,
+    }
+
+
+def test_a_picture_of_a_few_pixels_is_refused():
+    assert fault_of(encoded(picture(63, 400))) is DecodeFault.TOO_SMALL
+
+
+def test_too_many_pixels_are_refused_and_the_limit_itself_is_not():
+    content = encoded(picture(), "PNG")
+    assert fault_of(content, max_pixels=150 * 200 - 1) is DecodeFault.TOO_LARGE
+    assert decode(content, max_pixels=150 * 200, enough_px=512).shape == (150, 200, 3)
+
+
+def test_a_picture_that_unpacks_to_64_megapixels_costs_no_memory():
+    """It is refused by its header; nothing is unpacked."""
+    content = encoded(Image.new("L", (8000, 8000)), "PNG")
+    tracemalloc.start()
+    try:
+        assert fault_of(content) is DecodeFault.TOO_LARGE
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < len(content) + 2**20
+
+
+@pytest.mark.parametrize(
+    ("enough_px", "expected"),
+    [(1000, (1200, 1600)), (300, (600, 800)), (150, (300, 400)), (64, (150, 200))],
+)
+def test_a_large_jpeg_is_unpacked_at_the_scale_that_is_needed(enough_px, expected):
+    """The shorter side keeps at least twice what was asked for, as far as it had it."""
+    content = encoded(picture(1200, 1600), quality=90)
+    result = decode(content, max_pixels=MAX_PIXELS, enough_px=enough_px)
+    assert result.shape == (*expected, 3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_files_are_decoded_or_refused_and_nothing_else(data):
+    """Whatever bytes are changed, the only error is a refusal."""
+    content = bytearray(encoded(picture(70, 90), data.draw(st.sampled_from(["JPEG", "PNG"]))))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        result = decode(bytes(content), max_pixels=MAX_PIXELS, enough_px=64)
+    except DecodeError:
+        return
+    assert result.dtype == np.uint8
+    assert result.shape[2] == 3
+
+
+def test_the_header_is_read_without_decoding():
+    header = read_header(encoded(picture(), "PNG"), max_pixels=MAX_PIXELS)
+    assert (header.width_px, header.height_px, header.is_jpeg) == (200, 150, False)

@@ -1,0 +1,194 @@
+"""Queues are bounded, threads own what they own, and nothing waits for ever."""
+
+import threading
+
+import pytest
+
+from device.core.errors import BusyError, CameraError, ModelError, NotReadyError
+from device.service.camera import FRESH_S, CameraThread
+from device.service.queue_thread import QueueThread
+from device.service.worker import Worker
+from tests.builders import ScriptedClassifier, a_capture
+
+pytestmark = pytest.mark.portable
+
+
+class FakeCamera:
+    """Fills the role of a camera; breaks and blocks as told."""
+
+    name = "fake"
+
+    def __init__(self):
+        self.opened = self.closed = 0
+        self.error = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self.threads = set()
+
+    def __enter__(self):
+        self.threads.add(threading.get_ident())
+        self.opened += 1
+        return self
+
+    def __exit__(self, *exc_info):
+        self.threads.add(threading.get_ident())
+        self.closed += 1
+
+    def capture(self, timeout_s):
+        self.threads.add(threading.get_ident())
+        if not self.gate.wait(timeout_s):
+            raise CameraError("fake: no frame in time; plug it in")
+        if self.error is not None:
+            raise self.error
+        return a_capture()
+
+
+def test_jobs_run_in_order_on_one_thread():
+    seen = []
+    with QueueThread("test", waiting=8) as jobs:
+        futures = [
+            jobs.submit(lambda i=i: seen.append((i, threading.get_ident()))) for i in range(5)
+        ]
+        for future in futures:
+            future.result(timeout=5)
+    assert [i for i, _ in seen] == list(range(5))
+    assert len({thread for _, thread in seen}) == 1
+
+
+def test_a_full_queue_says_so_at_once():
+    gate, started = threading.Event(), threading.Event()
+    with QueueThread("test", waiting=1) as jobs:
+        jobs.submit(lambda: (started.set(), gate.wait(5)))
+        assert started.wait(5)
+        jobs.submit(lambda: None)
+        with pytest.raises(BusyError, match="try again"):
+            jobs.submit(lambda: None)
+        gate.set()
+
+
+def test_stopping_fails_what_waits_and_refuses_what_comes():
+    gate, started = threading.Event(), threading.Event()
+    jobs = QueueThread("test", waiting=2)
+    jobs.__enter__()
+    running = jobs.submit(lambda: (started.set(), gate.wait(5), "done")[-1])
+    assert started.wait(5)
+    waiting = jobs.submit(lambda: "never")
+    stopper = threading.Thread(target=lambda: jobs.stop(timeout_s=5))
+    stopper.start()
+    with pytest.raises(NotReadyError):
+        waiting.result(timeout=5)
+    gate.set()
+    stopper.join(5)
+    assert running.result(timeout=5) == "done"
+    with pytest.raises(NotReadyError):
+        jobs.submit(lambda: None)
+    jobs.stop(timeout_s=1)
+
+
+def test_a_bug_in_one_job_does_not_end_the_thread(caplog):
+    with QueueThread("test", waiting=2) as jobs:
+        with pytest.raises(ZeroDivisionError):
+            jobs.submit(lambda: 1 / 0).result(timeout=5)
+        assert jobs.submit(lambda: "alive").result(timeout=5) == "alive"
+    assert "nobody's fault but ours" in caplog.text
+
+
+def test_an_abandoned_job_is_not_run():
+    gate, started, seen = threading.Event(), threading.Event(), []
+    with QueueThread("test", waiting=2) as jobs:
+        jobs.submit(lambda: (started.set(), gate.wait(5)))
+        assert started.wait(5)
+        abandoned = jobs.submit(lambda: seen.append(1))
+        assert abandoned.cancel()
+        gate.set()
+        jobs.submit(lambda: None).result(timeout=5)
+    assert seen == []
+
+
+def test_the_camera_is_opened_used_and_closed_by_its_thread_alone():
+    camera = FakeCamera()
+    with CameraThread(camera, timeout_s=1.0) as frames:
+        frames.request().result(timeout=5)
+        frames.request().result(timeout=5)
+    assert (camera.opened, camera.closed) == (1, 1)
+    assert len(camera.threads) == 1
+    assert threading.get_ident() not in camera.threads
+
+
+def test_a_camera_that_broke_is_closed_and_opened_again():
+    camera = FakeCamera()
+    with CameraThread(camera, timeout_s=1.0) as frames:
+        frames.request().result(timeout=5)
+        camera.error = CameraError("fake: unplugged; plug it in")
+        with pytest.raises(CameraError):
+            frames.request().result(timeout=5)
+        assert frames.problem() == "fake: unplugged; plug it in"
+        camera.error = None
+        assert frames.problem() is None
+        frames.request().result(timeout=5)
+    assert camera.opened == camera.closed == 3
+
+
+def test_a_camera_that_does_not_deliver_costs_its_timeout_and_no_more():
+    camera = FakeCamera()
+    camera.gate.clear()
+    with CameraThread(camera, timeout_s=0.02) as frames:
+        with pytest.raises(CameraError):
+            frames.request().result(timeout=5)
+        assert "no frame in time" in frames.problem()
+
+
+def test_a_fresh_frame_is_proof_enough():
+    """Readiness is asked often; it takes a frame only when the last one is old."""
+    now = [0.0]
+    camera = FakeCamera()
+    with CameraThread(camera, timeout_s=1.0, clock_s=lambda: now[0]) as frames:
+        assert frames.problem() is None
+        camera.error = CameraError("fake: unplugged; plug it in")
+        now[0] = FRESH_S - 1
+        assert frames.problem() is None
+        now[0] = FRESH_S + 1
+        assert frames.problem() == "fake: unplugged; plug it in"
+
+
+def test_a_worker_answers_while_the_camera_is_wedged():
+    camera = FakeCamera()
+    camera.gate.clear()
+    with (
+        CameraThread(camera, timeout_s=0.5) as frames,
+        Worker(ScriptedClassifier(), max_pixels=10**6, waiting=1) as worker,
+    ):
+        stuck = frames.request()
+        assert worker.submit(a_capture()).result(timeout=5).decision.result == "uncertain"
+        assert not stuck.done()
+        camera.gate.set()
+
+
+def test_the_model_is_tested_when_readiness_is_asked():
+    classifier = ScriptedClassifier()
+    with Worker(classifier, max_pixels=10**6, waiting=1) as worker:
+        assert worker.problem() is None
+        classifier.error = ModelError(field="golden", expected=1, found=2, remedy="install it")
+        assert "install it" in worker.problem()
+        classifier.error = None
+        assert worker.problem() is None
+
+
+def test_a_busy_worker_is_not_a_broken_one():
+    gate, started = threading.Event(), threading.Event()
+    classifier = ScriptedClassifier()
+
+    def slow(image):
+        started.set()
+        gate.wait(5)
+        return ScriptedClassifier().classify(image)
+
+    with Worker(classifier, max_pixels=10**6, waiting=1) as worker:
+        assert worker.problem() is None
+        classifier.classify = slow
+        first = worker.submit(a_capture())
+        assert started.wait(5)
+        worker.submit(a_capture())
+        assert worker.problem() is None
+        gate.set()
+        first.result(timeout=5)
