@@ -1,0 +1,198 @@
+"""
+The contract of one model file: what was fitted, measured and recorded, in the device's words.
+
+Calibration, thresholds, metrics and the golden case come from the graph that ships, not from
+the network in torch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from device.core.manifest import (
+    DIAGNOSES,
+    MALIGNANT_DIAGNOSES,
+    METADATA_KEY,
+    Calibration,
+    GoldenCase,
+    InputSpec,
+    ModelManifest,
+    QualityLimits,
+    TrainingRecord,
+)
+from device.drawing import draw_lesion
+from training.data.case import Case
+from training.data.dataset import PreparedPart
+from training.data.fingerprint import fingerprint
+from training.data.splits import CALIBRATION, RULE, TEST, TRAIN, VALIDATION, Split
+from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
+from training.evaluate.metrics import evaluate_predictions, score
+from training.export.count import count_macs, count_parameters
+from training.export.graph import Exported
+from training.export.parity import probabilities, run_graph
+from training.models.outputs import COMBINATION
+from training.runs import RunConfig
+
+INTENDED_USE = (
+    "Research and education: sorts dermoscopic pictures of single pigmented skin lesions. "
+    "Not a medical device, gives no diagnosis, and replaces no examination."
+)
+LICENSES: Mapping[str, str] = {
+    "ham10000": "HAM10000: CC BY-NC 4.0",
+    "kaggle": "Kaggle set of ISIC-archive pictures: CC BY-NC and CC-0",
+    "isic-extra": "ISIC-archive pictures: CC BY-NC and CC-0",
+}
+"""Of the training pictures, by data set; drawn pictures carry none."""
+QUALITY_LIMITS = QualityLimits(
+    darkest_brightness=0.15,
+    brightest_saturated_share=0.25,
+    lowest_contrast=0.015,
+    lowest_sharpness=0.0005,
+)
+"""
+Measured on the 1,208 pictures of HAM10000's calibration part at 200×150, smallest or largest of
+all of them: brightness 0.28, saturated share 0.036, contrast 0.029, sharpness 0.0073.  The first
+three leave about a factor of two to pictures of other cameras.  Sharpness depends on the size at
+which it is measured: the same pictures stretched to 800×600, as a 600-pixel frame with the
+detail of 150 pixels, come down to 0.00054, and they too can be scored.
+"""
+GOLDEN_SEED, GOLDEN_DIAGNOSIS, GOLDEN_TOLERANCE = 8, "MEL", 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the contract's figures rest on."""
+
+    split: Split
+    """Groups and parts."""
+    cases: Sequence[Case]
+    """All pictures of the run, whatever their part."""
+    calibration_part: PreparedPart
+    """Calibration and both thresholds are fitted on it."""
+    test_part: PreparedPart
+    """The metrics are measured on it."""
+
+
+def build_contract(
+    exported: Exported,
+    config: RunConfig,
+    evidence: Evidence,
+    *,
+    name: str,
+    version: str,
+    commit: str,
+    quality: QualityLimits = QUALITY_LIMITS,
+) -> ModelManifest:
+    """
+    Fit, measure and write down everything that the device must know.
+
+    Args:
+        exported: The graph, still without its contract.
+        config: Of the run.
+        evidence: The parts that it is fitted to and measured on.
+        name: Of the model.
+        version: Of the model.
+        commit: That trained it.
+        quality: Where the gate asks for another picture.
+
+    Raises:
+        DataError: A part lacks benign or malignant pictures.
+    """
+    calibration_part, test_part = evidence.calibration_part, evidence.test_part
+    content = exported.model.SerializeToString()
+    fitted = run_graph(content, calibration_part.pixels_VNSSC[0])
+    logit_N = fitted["malignancy_logit"][:, 0].astype(np.float64)
+    calibration = fit_calibration(logit_N, calibration_part.malignant_N)
+    point = choose_operating_point(calibrate(calibration, logit_N), calibration_part.malignant_N)
+    judged = run_graph(content, test_part.pixels_VNSSC[0])
+    metrics = evaluate_predictions(
+        score(
+            malignancy_logit_N=judged["malignancy_logit"][:, 0].astype(np.float64),
+            diagnosis_logits_NK=judged["diagnosis_logits"].astype(np.float64),
+            malignant_N=test_part.malignant_N,
+            diagnosis_N=test_part.diagnosis_N,
+            group_N=np.array([evidence.split.group_of[case.image_id] for case in test_part.cases]),
+            calibration=calibration,
+        ),
+        point,
+    )
+    record = training_record(config, evidence.split, evidence.cases)
+    return ModelManifest(
+        schema_version=1,
+        compatible="edgederm-contract-1",
+        name=name,
+        version=version,
+        intended_use=INTENDED_USE,
+        input=InputSpec(side_px=config.side_px),
+        preprocess=config.preprocess,
+        diagnoses=DIAGNOSES,
+        malignant=MALIGNANT_DIAGNOSES,
+        combination=COMBINATION,
+        calibration=calibration,
+        operating_point=point,
+        quality=quality,
+        golden=golden_case(content, config.side_px, calibration),
+        training=record,
+        metrics=metrics,
+        parameters=count_parameters(exported.model),
+        macs=count_macs(exported.model),
+        license=license_sentence(record.datasets),
+        commit=commit,
+    )
+
+
+def training_record(config: RunConfig, split: Split, cases: Sequence[Case]) -> TrainingRecord:
+    """Say what the model has seen: recipe, pictures and parts."""
+    sizes = Counter(split.part_of[case.image_id] for case in cases)
+    return TrainingRecord(
+        recipe=config.recipe,
+        seed=config.seed,
+        datasets=tuple(sorted({case.dataset for case in cases})),
+        fingerprint=fingerprint(cases),
+        split=RULE,
+        split_sha256=split.sha256,
+        images={part: sizes[part] for part in (TRAIN, VALIDATION, CALIBRATION, TEST)},
+    )
+
+
+def golden_case(content: bytes, side_px: int, calibration: Calibration) -> GoldenCase:
+    """Return the drawn picture's seed with what the model file *content* says about it."""
+    outputs = run_graph(content, _golden_picture(side_px)[None])
+    malignant, *diagnoses = map(float, probabilities(outputs, calibration)[0])
+    return GoldenCase(
+        seed=GOLDEN_SEED,
+        diagnosis=GOLDEN_DIAGNOSIS,
+        malignancy_logit=float(outputs["malignancy_logit"][0, 0]),
+        probability_malignant=malignant,
+        diagnosis_probabilities=tuple(diagnoses),
+        tolerance=GOLDEN_TOLERANCE,
+    )
+
+
+def license_sentence(datasets: Sequence[str]) -> str:
+    """Say what may be done with weights trained on *datasets*."""
+    known = [LICENSES[name] for name in datasets if name in LICENSES]
+    if not known:
+        return f"Weights trained on {', '.join(datasets)}; the licence of those pictures applies."
+    return (
+        "Weights for non-commercial research and education only, after the licences of their "
+        f"training pictures ({'; '.join(known)}). The code is Apache-2.0."
+    )
+
+
+def embed(model: onnx.ModelProto, manifest: ModelManifest) -> bytes:
+    """Return *model* as a file's content, with *manifest* as its only metadata."""
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    onnx.helper.set_model_props(whole, {METADATA_KEY: manifest.model_dump_json()})
+    return whole.SerializeToString()
+
+
+def _golden_picture(side_px: int) -> NDArray[np.uint8]:
+    return draw_lesion(GOLDEN_SEED, diagnosis=GOLDEN_DIAGNOSIS, height_px=side_px, width_px=side_px)
