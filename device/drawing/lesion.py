@@ -192,6 +192,8 @@ def _skin(canvas: Canvas, chance: Chance) -> _Skin:
     light_HW = light_HW + (tilt * math.sin(tilt_to)) * v_H1
     light_HW -= chance.between(0.05, 0.36) * (u_1W**2 + v_H1**2)
     light_HW += 0.03 * grain_HW
+    # The relief of the skin, fine enough to need a sharp picture.
+    light_HW += chance.between(0.02, 0.045) * clouds(canvas, chance, 0.011, octaves=2)
     # Sensor noise is the one thing that has the size of a pixel, whatever the picture's size.
     light_HW += chance.between(0.006, 0.018) * noise(canvas, chance, 1.6 / canvas.unit_px)
     return _Skin(color_CHW=skin_CHW, light_HW=light_HW, grain_HW=grain_HW)

@@ -102,11 +102,11 @@ ARTIFACTS: Final[
 """What a sample may have added to it."""
 
 SAMPLES: Final[tuple[Sample, ...]] = (
-    Sample(name="nevus", seed=2107, diagnosis="NV", artifacts=()),
-    Sample(name="melanoma", seed=121, diagnosis="MEL", artifacts=()),
+    Sample(name="nevus", seed=1, diagnosis="NV", artifacts=()),
+    Sample(name="melanoma", seed=7, diagnosis="MEL", artifacts=()),
     Sample(name="nevus-hair", seed=9, diagnosis="NV", artifacts=("hair",)),
-    Sample(name="keratosis-ruler", seed=4, diagnosis="BKL", artifacts=("ruler", "vignette")),
-    Sample(name="too-dark", seed=12, diagnosis="NV", artifacts=("dark",)),
+    Sample(name="keratosis-ruler", seed=6, diagnosis="BKL", artifacts=("ruler", "vignette")),
+    Sample(name="too-dark", seed=13, diagnosis="NV", artifacts=("dark",)),
     Sample(name="lens-cap", seed=1, diagnosis="NV", artifacts=("lens-cap",)),
 )
 """The samples, in the order in which they are shown."""
