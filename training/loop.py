@@ -10,25 +10,25 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.data.augment import augment
-from training.data.dataset import PreparedPart, plain_batches, training_batches
+from training.data.dataset import Batch, PreparedPart, training_batches
 from training.errors import RunError
+from training.evaluate.predictions import predict
 from training.losses import distillation_loss, label_loss
-from training.models import build_model
+from training.models import Outputs, build_model, load_best
 from training.runs import (
     BEST_NAME,
     CHECKPOINT_NAME,
@@ -39,16 +39,6 @@ from training.runs import (
     record_commit,
     save_config,
 )
-
-_EVALUATION_BATCH = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predictions:
-    """What a network said about a part.  Legend: ``N`` pictures, ``K`` diagnoses."""
-
-    malignancy_logit_N: NDArray[np.float64]
-    diagnosis_logits_NK: NDArray[np.float64]
 
 
 def train(
@@ -67,7 +57,7 @@ def train(
     _claim(folder, config, accelerator)
     torch.manual_seed(config.seed)
     model = build_model(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    teacher = None if config.distillation is None else load_best(config.distillation.teacher_run)
+    teacher = _teacher(config, accelerator)
     steps = len(train_part) // config.batch_size
     if steps == 0:
         raise RunError(
@@ -84,13 +74,9 @@ def train(
     ema = AveragedModel(
         model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
     )
-    state = _State(epoch=0, best_auroc=-math.inf)
-    if (folder / CHECKPOINT_NAME).is_file():
-        state = _load(folder, model, ema, optimizer, schedule)
-        if accelerator.is_main_process:
-            _keep_lines(folder / CURVES_NAME, state.epoch)
-    if teacher is not None:
-        teacher = teacher.to(accelerator.device)
+    state = _load(folder, model, ema, optimizer, schedule)
+    if accelerator.is_main_process:
+        _keep_lines(folder / CURVES_NAME, state.epoch)
     prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
 
     for epoch in range(state.epoch, config.epochs):
@@ -117,23 +103,7 @@ def train(
             disable=not accelerator.is_main_process,
         ):
             x_BCHW = augment(batch.x_BCHW.to(accelerator.device), config.augment, changes)
-            outputs = prepared_model(x_BCHW)
-            terms = label_loss(
-                outputs,
-                batch.malignant_B.to(accelerator.device),
-                batch.diagnosis_B.to(accelerator.device),
-                label_smoothing=config.label_smoothing,
-            )
-            loss = torch.stack(list(terms.values())).sum()
-            if config.distillation is not None and teacher is not None:
-                with torch.no_grad():
-                    taught = teacher(x_BCHW)
-                soft = distillation_loss(
-                    outputs, taught, kd_temperature=config.distillation.kd_temperature
-                )
-                share = config.distillation.kd_share
-                loss = (1 - share) * loss + share * torch.stack(list(soft.values())).sum()
-                terms |= soft
+            loss, terms = _loss(prepared_model(x_BCHW), x_BCHW, batch, config, teacher)
             prepared_optimizer.zero_grad()
             accelerator.backward(loss)
             prepared_optimizer.step()
@@ -152,36 +122,11 @@ def train(
                 "validation_auroc": round(auroc, 6),
                 "seconds": round(time.perf_counter() - started, 2),
             }
-            with (folder / CURVES_NAME).open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            _add_line(folder / CURVES_NAME, line)
             accelerator.print(json.dumps(line))
             _save(folder, state, model, ema, optimizer, schedule)
         accelerator.wait_for_everyone()
     accelerator.end_training()
-
-
-def predict(model: nn.Module, part: PreparedPart) -> Predictions:
-    """Show the untouched pictures of *part* to *model*, in order."""
-    model.eval()
-    device = next(model.parameters()).device
-    malignancy, diagnosis = [], []
-    with torch.no_grad():
-        for batch in plain_batches(part, batch_size=_EVALUATION_BATCH):
-            outputs = model(batch.x_BCHW.to(device))
-            malignancy.append(outputs.malignancy_logit_B1[:, 0].double().cpu().numpy())
-            diagnosis.append(outputs.diagnosis_logits_BK.double().cpu().numpy())
-    return Predictions(
-        malignancy_logit_N=np.concatenate(malignancy), diagnosis_logits_NK=np.concatenate(diagnosis)
-    )
-
-
-def load_best(folder: Path) -> nn.Module:
-    """Return the network that did best in the run in *folder*, ready to predict."""
-    if not (folder / BEST_NAME).is_file():
-        raise RunError(f"{folder}: no {BEST_NAME}; train it first with `training train`")
-    model = build_model(load_config(folder).model)
-    model.load_state_dict(torch.load(folder / BEST_NAME, map_location="cpu", weights_only=True))
-    return model.eval()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +149,37 @@ def _claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
         save_config(folder, config)
         record_commit(folder)
     accelerator.wait_for_everyone()
+
+
+def _teacher(config: RunConfig, accelerator: Accelerator) -> nn.Module | None:
+    if config.distillation is None:
+        return None
+    return load_best(config.distillation.teacher_run).to(accelerator.device)
+
+
+def _loss(
+    outputs: Outputs,
+    x_BCHW: Tensor,
+    batch: Batch,
+    config: RunConfig,
+    teacher: nn.Module | None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what is minimised and its terms by name."""
+    terms = label_loss(
+        outputs,
+        batch.malignant_B.to(x_BCHW.device),
+        batch.diagnosis_B.to(x_BCHW.device),
+        label_smoothing=config.label_smoothing,
+    )
+    loss = torch.stack(list(terms.values())).sum()
+    if config.distillation is not None and teacher is not None:
+        with torch.no_grad():
+            taught = teacher(x_BCHW)
+        soft = distillation_loss(outputs, taught, kd_temperature=config.distillation.kd_temperature)
+        share = config.distillation.kd_share
+        loss = (1 - share) * loss + share * torch.stack(list(soft.values())).sum()
+        terms |= soft
+    return loss, terms
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -244,7 +220,10 @@ def _save(folder: Path, state: _State, model: nn.Module, ema: Any, *parts: Any) 
 
 
 def _load(folder: Path, model: nn.Module, ema: Any, *parts: Any) -> _State:
+    """Fill in what the checkpoint holds; without one the run is at its beginning."""
     optimizer, schedule = parts
+    if not (folder / CHECKPOINT_NAME).is_file():
+        return _State(epoch=0, best_auroc=-math.inf)
     saved = torch.load(folder / CHECKPOINT_NAME, map_location="cpu", weights_only=True)
     model.load_state_dict(saved["model"])
     ema.load_state_dict(saved["ema"])
@@ -257,8 +236,13 @@ def _load(folder: Path, model: nn.Module, ema: Any, *parts: Any) -> _State:
 
 def _keep_lines(path: Path, count: int) -> None:
     """Drop the line of an epoch that was stopped before its checkpoint; it is run again."""
-    lines = path.read_text().splitlines(keepends=True)
+    lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     path.write_text("".join(lines[:count]))
+
+
+def _add_line(path: Path, line: Mapping[str, float]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _write(path: Path, content: Any) -> None:

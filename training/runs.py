@@ -139,7 +139,7 @@ def _doubtful(commit: str) -> str:
 def source_commit() -> str:
     """Commit of the working tree, ``-dirty`` behind it if files differ, ``unknown`` outside git."""
     try:
-        described = subprocess.run(  # noqa: S603 - fixed arguments
+        described = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607 - git of the user
             cwd=Path(__file__).parent,
             capture_output=True,

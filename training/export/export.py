@@ -20,8 +20,7 @@ from training.export.contract import Evidence, build_contract, embed
 from training.export.errors import ExportError
 from training.export.graph import export_graph
 from training.export.parity import check_parity
-from training.loop import load_best
-from training.models import Student
+from training.models import Student, load_best
 from training.runs import commit_of, load_config
 
 PARITY_PICTURES = 400

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import torch
 from torch import nn
 
+from training.errors import RunError
 from training.models.outputs import Outputs
 from training.models.student import Student
 from training.models.teacher import FusedTeacher
-from training.runs import StudentConfig, TeacherConfig
+from training.runs import BEST_NAME, StudentConfig, TeacherConfig, load_config
 
-__all__ = ["FusedTeacher", "Outputs", "Student", "build_model"]
+__all__ = ["FusedTeacher", "Outputs", "Student", "build_model", "load_best"]
 
 
 def build_model(config: StudentConfig | TeacherConfig) -> nn.Module:
@@ -17,3 +21,12 @@ def build_model(config: StudentConfig | TeacherConfig) -> nn.Module:
     if isinstance(config, StudentConfig):
         return Student(config)
     return FusedTeacher(config)
+
+
+def load_best(folder: Path) -> nn.Module:
+    """Return the network that did best in the run in *folder*, ready to predict."""
+    if not (folder / BEST_NAME).is_file():
+        raise RunError(f"{folder}: no {BEST_NAME}; train it first with `training train`")
+    model = build_model(load_config(folder).model)
+    model.load_state_dict(torch.load(folder / BEST_NAME, map_location="cpu", weights_only=True))
+    return model.eval()

@@ -16,7 +16,7 @@ COMBINATION = (
 
 
 class Outputs(NamedTuple):
-    """Legend: ``B`` batch, ``K`` diagnoses, ``H`` and ``W`` of the last feature map, ``D`` features."""
+    """Legend: ``B`` batch, ``K`` diagnoses, ``H``, ``W`` last feature map, ``D`` features."""
 
     malignancy_logit_B1: Tensor
     """Both heads combined, see :data:`COMBINATION`."""

@@ -7,6 +7,8 @@ training are our own design.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,17 +29,18 @@ class FusedTeacher(nn.Module):
     def __init__(self, config: TeacherConfig) -> None:
         super().__init__()
         torchvision_operators.ensure_importable()
-        import timm  # noqa: PLC0415 - after the operators, and not at all for a student
+        import timm  # After the operators, and not at all for a student.
 
-        self.backbones = nn.ModuleList(
+        backbones: list[Any] = [
             timm.create_model(name, pretrained=False, num_classes=0) for name in config.backbones
-        )
+        ]
+        self.backbones = nn.ModuleList(backbones)
         # Each backbone is shown what it was made for: its own mean and standard deviation.
-        for index, backbone in enumerate(self.backbones):
+        for index, backbone in enumerate(backbones):
             for key in ("mean", "std"):
                 value = torch.tensor(backbone.pretrained_cfg[key]).view(1, 3, 1, 1)
                 self.register_buffer(f"{key}_{index}", value, persistent=False)
-        features = sum(backbone.num_features for backbone in self.backbones)
+        features = sum(backbone.num_features for backbone in backbones)
         self.fusion = nn.Sequential(
             nn.Linear(features, config.hidden_channels), nn.ReLU(), nn.Dropout(config.dropout)
         )
