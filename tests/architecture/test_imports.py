@@ -33,7 +33,7 @@ DOORS = {
     "uvicorn": ("device/api/", "device/service/daemon.py"),
 }
 
-PURE_ROOMS = ("core", "decision", "decode", "drawing", "preprocess", "quality")
+PURE_ROOMS = ("decision", "decode", "drawing", "preprocess", "quality")
 # The caller hands in clocks and streams; a pure room starts nothing and asks nobody.
 IMPURE = {"asyncio", "multiprocessing", "socket", "subprocess", "threading", "time"}
 
@@ -102,6 +102,16 @@ def test_pure_rooms_keep_no_clock_and_start_no_thread():
         str(file): sorted(found)
         for file in sources(*(f"device/{room}" for room in PURE_ROOMS))
         if (found := imported_libraries(file) & IMPURE)
+    }
+    assert not strays
+
+
+def test_core_needs_only_numpy_and_pydantic():
+    allowed = sys.stdlib_module_names | {"device", "numpy", "pydantic", "typing_extensions"}
+    strays = {
+        str(file): sorted(found)
+        for file in sources("device/core")
+        if (found := imported_libraries(file) - allowed)
     }
     assert not strays
 
