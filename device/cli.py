@@ -10,14 +10,14 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import DecodeError, EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
-
-NOTICE = "For research and education; not a medical device, no diagnosis."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def serve(options: argparse.Namespace) -> int:
 def classify(options: argparse.Namespace) -> int:
     """Answer for each file with one JSON object a line, in the order given."""
     from device import compose
-    from device.core.document import AnswerDocument
+    from device.core.stopwatch import Recorder
     from device.core.values import Capture
     from device.examine import examine
 
@@ -70,7 +70,12 @@ def classify(options: argparse.Namespace) -> int:
                 encoded=Path(name).read_bytes(),
                 name=name,
             )
-            answer = examine(capture, classifier, max_pixels=settings.picture.max_pixels)
+            answer = examine(
+                capture,
+                classifier,
+                Recorder(time.perf_counter_ns),
+                max_pixels=settings.picture.max_pixels,
+            )
         except OSError as error:
             line: dict[str, object] = {"file": name, "error": f"cannot read ({error.strerror})"}
             status = 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
 
 from device import __version__
-from device.core.ports import Appliance, Camera, Readiness, SelfTestingClassifier
+from device.core.ports import Appliance, Application, Camera, Readiness, SelfTestingClassifier
+from device.core.stopwatch import Recorder
+from device.core.values import Capture
 from device.settings import CameraSettings, ModelSettings, Settings
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
+_WARM_UP_PX = 256
 
 
 def _replay(settings: CameraSettings) -> Camera:
@@ -42,7 +44,10 @@ CAMERAS: Mapping[str, Callable[[CameraSettings], Camera]] = {
 
 def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
     """
-    Load the model and see it pass its own golden case.
+    Load the model, see it pass its own golden case, and let every stage run once.
+
+    The first run of a stage fills tables and takes a hundred times as long as the second; it
+    shall not be somebody's answer.
 
     Raises:
         ModelError: The file is refused, or the case fails.
@@ -50,11 +55,19 @@ def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
     import cv2
 
     from device.classifier import OnnxClassifier
+    from device.drawing import draw_lesion
+    from device.examine import examine
 
     # One picture at a time: OpenCV's threads would only wait for each other and the network.
     cv2.setNumThreads(settings.threads)
     classifier = OnnxClassifier(settings.path, threads=settings.threads)
     classifier.self_test()
+    warm_up = Capture(
+        source="warm-up",
+        captured_at=datetime.now(timezone.utc),
+        pixels_HWC=draw_lesion(0, height_px=_WARM_UP_PX, width_px=_WARM_UP_PX),
+    )
+    examine(warm_up, classifier, Recorder(time.perf_counter_ns), max_pixels=_WARM_UP_PX**2)
     return classifier
 
 
@@ -97,7 +110,7 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
         )
 
 
-def build_application(parts: Appliance, settings: Settings) -> FastAPI:
+def build_application(parts: Appliance, settings: Settings) -> Application:
     """Put the REST API before a running appliance."""
     from device.api.application import build_application as build
 

@@ -21,9 +21,9 @@ from device.quality import assess
 def examine(
     capture: Capture,
     classifier: Classifier,
+    stopwatch: Recorder,
     *,
     max_pixels: int,
-    stopwatch: Recorder | None = None,
 ) -> Answer:
     """
     Answer for one picture.
@@ -31,8 +31,8 @@ def examine(
     Args:
         capture: From a camera or a client.
         classifier: Loaded and warm; its contract says all that is done to the picture.
+        stopwatch: Fresh, or one that has timed what came before.
         max_pixels: Largest encoded picture that is unpacked.
-        stopwatch: One that has already timed the capture; a fresh one if None.
 
     Returns:
         The answer, ``retake`` included; times are in ``stage_ns``.
@@ -43,17 +43,16 @@ def examine(
 
     Threads: one at a time per classifier.
     """
-    watch = stopwatch or Recorder()
     manifest = classifier.manifest
-    with watch.stage("decode"):
+    with stopwatch.stage("decode"):
         image_HWC = _pixels(capture, max_pixels=max_pixels, side_px=manifest.preprocess.side_px)
-    working_HWC = working_copy(image_HWC, manifest.preprocess, watch)
-    with watch.stage("quality"):
+    working_HWC = working_copy(image_HWC, manifest.preprocess, stopwatch)
+    with stopwatch.stage("quality"):
         quality = assess(working_HWC, manifest.quality)
-    input_HWC = model_input(working_HWC, manifest.preprocess, watch)
-    with watch.stage("inference"):
+    input_HWC = model_input(working_HWC, manifest.preprocess, stopwatch)
+    with stopwatch.stage("inference"):
         prediction = classifier.classify(input_HWC)
-    with watch.stage("decision"):
+    with stopwatch.stage("decision"):
         decision = decide(prediction, quality, manifest)
     return Answer(
         decision=decision,
@@ -62,7 +61,7 @@ def examine(
         source=capture.source,
         captured_at=capture.captured_at,
         activation_map_HW=prediction.activation_map_HW,
-        stage_ns=watch.stages(),
+        stage_ns=stopwatch.stages(),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from typing_extensions import Self
 
 from device.core.manifest import ModelManifest
 from device.core.values import Answer, Capture, ModelIdentity, Pixels, Prediction
+
+Application: TypeAlias = Callable[[Any, Any, Any], Coroutine[None, None, None]]
+"""An ASGI 3 application: what the HTTP loop serves."""
 
 
 class Camera(Protocol):

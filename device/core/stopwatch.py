@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
 
 class Recorder:
-    """Fills the role ``Stopwatch`` and keeps what it was told.  One thread."""
+    """
+    Fills the role ``Stopwatch`` and keeps what it was told.
 
-    def __init__(self, clock_ns: Callable[[], int] = time.perf_counter_ns) -> None:
+    Args:
+        clock_ns: Monotonic nanoseconds; ``time.perf_counter_ns`` outside of tests.
+
+    Threads: one.
+    """
+
+    def __init__(self, clock_ns: Callable[[], int]) -> None:
         self._clock_ns = clock_ns
         self._started_ns = clock_ns()
         self._stage_ns: dict[str, int] = {}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uvicorn
-from fastapi import FastAPI
+
+from device.core.ports import Application
 
 _LARGEST_HEADER_BYTES = 16 * 1024
 _IDLE_CONNECTION_S = 5
 _GRACE_S = 5
 
 
-def serve(application: FastAPI, *, host: str, port: int) -> None:
+def serve(application: Application, *, host: str, port: int) -> None:
     """
     Run the HTTP loop on this thread; returns after SIGINT or SIGTERM, requests finished.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -11,6 +12,7 @@ from typing_extensions import Self
 
 from device.core.errors import BusyError, ModelError, NotReadyError
 from device.core.ports import SelfTestingClassifier
+from device.core.stopwatch import Recorder
 from device.core.values import Answer, Capture
 from device.examine import examine
 from device.service.queue_thread import QueueThread
@@ -69,4 +71,9 @@ class Worker:
         return self._last_problem
 
     def _examining(self, capture: Capture) -> Callable[[], Answer]:
-        return lambda: examine(capture, self._classifier, max_pixels=self._max_pixels)
+        return lambda: examine(
+            capture,
+            self._classifier,
+            Recorder(time.perf_counter_ns),
+            max_pixels=self._max_pixels,
+        )

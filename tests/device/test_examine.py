@@ -1,6 +1,7 @@
 """One capture becomes one answer, without hardware."""
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -9,11 +10,15 @@ from PIL import Image
 from device.core.errors import DecodeError, ModelError
 from device.core.stopwatch import Recorder
 from device.core.values import Result
-from device.examine import examine
+from device.examine import examine as examine_with
 from device.preprocess import prepare
 from tests.builders import ScriptedClassifier, a_capture, a_picture
 
 pytestmark = pytest.mark.portable
+
+
+def examine(capture, classifier, *, max_pixels):
+    return examine_with(capture, classifier, Recorder(time.perf_counter_ns), max_pixels=max_pixels)
 
 
 def png(pixels):
@@ -84,6 +89,6 @@ def test_stages_that_ran_before_count_into_the_total():
     watch = Recorder(lambda: next(ticks))
     with watch.stage("capture"):
         pass
-    answer = examine(a_capture(), ScriptedClassifier(), max_pixels=10**6, stopwatch=watch)
+    answer = examine_with(a_capture(), ScriptedClassifier(), watch, max_pixels=10**6)
     assert answer.stage_ns["capture"] == 10
     assert next(iter(answer.stage_ns)) == "capture"

@@ -1,0 +1,138 @@
+"""The whole box as a process: the shipped model, the replay camera, real HTTP on loopback."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tests.builders import a_picture
+
+pytestmark = pytest.mark.portable
+
+
+class Box:
+    """A running daemon on a port of the system's choice."""
+
+    def __init__(self, *, environment):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "device", "serve"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "EDGEDERM_SERVER__PORT": "0", **environment},
+        )
+        self.log = []
+        for line in self.process.stderr:
+            self.log.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                self.url = found[0]
+                break
+        else:
+            raise RuntimeError("".join(self.log))
+        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
+        self._reader.start()
+
+    def ask(self, path, *, body=None, headers=None):
+        """Status and parsed body; a problem is an answer too."""
+        request = urllib.request.Request(  # noqa: S310 - the box on loopback
+            self.url + path, data=body, headers=headers or {}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - the same
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=20)
+        self._reader.join(5)
+        self.process.stderr.close()
+        return status
+
+
+@pytest.fixture(scope="module")
+def box():
+    running = Box(environment={})
+    yield running
+    running.process.poll() is None and running.stop()
+
+
+def png():
+    import cv2
+
+    return cv2.imencode(".png", a_picture()[:, :, ::-1])[1].tobytes()
+
+
+def test_the_box_is_ready_and_knows_its_model(box):
+    assert box.ask("/healthz")[0] == 200
+    assert box.ask("/readyz")[0] == 200
+    status, contract = box.ask("/model")
+    assert status == 200
+    assert contract["compatible"] == "edgederm-contract-1"
+
+
+def test_the_replay_camera_shows_the_shipped_pictures_in_order(box):
+    """Drawn lesions are answered; the dark frame and the lens cap are to be taken again."""
+    answers = [box.ask("/classify") for _ in range(6)]
+    assert [status for status, _ in answers] == [200] * 6
+    words = [body["result"] for _, body in answers]
+    assert words.count("retake") == 2
+    assert {body["source"] for _, body in answers} == {"replay"}
+    assert all(next(iter(body["timings_ms"])) == "capture" for _, body in answers)
+
+
+def test_an_upload_is_answered(box):
+    status, body = box.ask("/classify", body=png(), headers={"Content-Type": "image/png"})
+    assert status == 200
+    assert body["source"] == "upload"
+    assert sum(body["diagnoses"].values()) == pytest.approx(1)
+
+
+def test_what_is_no_picture_is_a_problem_document(box):
+    status, body = box.ask("/classify", body=b"no", headers={"Content-Type": "image/png"})
+    assert 400 <= status < 500
+    assert body["status"] == status
+    assert "expected" in body["detail"]
+
+
+def test_many_clients_at_once_are_answered_or_told_to_wait(box):
+    """Never anything but 200 and 503 with a time to come back."""
+    statuses = []
+
+    def ask():
+        statuses.append(box.ask("/classify", body=png(), headers={"Content-Type": "image/png"})[0])
+
+    clients = [threading.Thread(target=ask) for _ in range(24)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(30)
+    assert len(statuses) == 24
+    assert set(statuses) <= {200, 503}
+    assert 200 in statuses
+
+
+def test_a_box_without_a_camera_answers_uploads_and_says_what_is_missing(tmp_path):
+    running = Box(environment={"EDGEDERM_CAMERA__PATH": str(tmp_path / "nothing")})
+    try:
+        status, body = running.ask("/readyz")
+        assert status == 503
+        assert "camera" in json.dumps(body)
+        assert running.ask("/classify")[0] == 503
+        upload = running.ask("/classify", body=png(), headers={"Content-Type": "image/png"})
+        assert upload[0] == 200
+    finally:
+        assert running.stop() == 0
+
+
+def test_a_signal_ends_the_box_in_order(box):
+    assert box.stop() == 0
+    assert not [line for line in box.log if "Traceback" in line]

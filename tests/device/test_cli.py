@@ -1,0 +1,106 @@
+"""The command line answers on standard output and complains on standard error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+from device import cli
+from tests.builders import a_manifest, a_model_file, a_picture
+
+
+@pytest.fixture
+def model(tmp_path):
+    return a_model_file(tmp_path / "model.onnx")
+
+
+def written(path, seed=1):
+    cv2.imwrite(str(path), a_picture(seed)[:, :, ::-1])
+    return str(path)
+
+
+def lines_of(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_files_are_answered_in_the_order_given(tmp_path, model, capsys):
+    files = [written(tmp_path / f"{name}.png") for name in "cab"]
+    assert cli.main(["classify", "--model", str(model), *files]) == 0
+    lines = lines_of(capsys)
+    assert [line["file"] for line in lines] == files
+    assert {line["result"] for line in lines} == {"uncertain"}
+    assert all(0 <= line["probability_malignant"] <= 1 for line in lines)
+    assert all(line["model"]["name"] == "test" for line in lines)
+    assert all("not a medical device" in line["notice"] for line in lines)
+
+
+def test_a_bad_file_is_named_and_the_others_are_answered(tmp_path, model, capsys):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"nothing")
+    files = [written(tmp_path / "a.png"), str(bad), str(tmp_path / "none.png"), str(tmp_path)]
+    files.append(written(tmp_path / "z.png"))
+    assert cli.main(["classify", "--model", str(model), *files]) == 1
+    lines = lines_of(capsys)
+    assert [line["file"] for line in lines] == files
+    assert ["error" in line for line in lines] == [False, True, True, True, False]
+    assert "expected a JPEG or PNG" in lines[1]["error"]
+    assert "No such file" in lines[2]["error"]
+
+
+def test_inspect_prints_the_contract(model, capsys):
+    assert cli.main(["inspect", str(model)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["contract"] == a_manifest().model_dump(mode="json")
+    assert printed["size_bytes"] == model.stat().st_size
+    assert printed["golden_difference"] < 1e-4
+
+
+def test_a_refused_model_is_one_line_and_exit_status_one(tmp_path, capsys):
+    assert cli.main(["inspect", str(tmp_path / "none.onnx")]) == 1
+    assert capsys.readouterr().err.startswith("edgederm inspect: model refused (file)")
+
+
+def test_wrong_settings_stop_before_anything_opens(tmp_path, capsys):
+    path = tmp_path / "edgederm.toml"
+    path.write_text("[server]\nhost = '0.0.0.0'\n[camera]\nkind = 'crystal ball'\n")
+    assert cli.main(["serve", "--settings", str(path)]) == 1
+    complaint = capsys.readouterr().err
+    assert "server" in complaint
+    assert "camera.kind" in complaint
+
+
+def test_wrong_usage_is_exit_status_two(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["divine"])
+    assert caught.value.code == 2
+
+
+def test_help_says_what_this_is_not():
+    """Wherever it speaks it says so; and help needs none of the heavy libraries."""
+    program = (
+        "import sys\n"
+        "from device import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'cv2', 'onnxruntime', 'fastapi'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "not a medical device" in " ".join(done.stdout.split())
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_module_is_a_program(model, tmp_path):
+    """``python -m device`` hands its exit status on."""
+    done = subprocess.run(
+        [sys.executable, "-m", "device", "classify", "--model", str(model), "/nonexistent"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["file"] == "/nonexistent"
