@@ -1,0 +1,309 @@
+"""
+Errors as the client sees them: one table from a slug to an RFC 9457 problem document.
+
+A slug never changes its meaning; ``docs/rest.md`` tells what a client does about each.  No
+server error but 503 exists here: either the box will answer in a moment, or it says which part
+of it does not work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from device.core.errors import DecodeError, EdgeDermError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:problem-type:edgederm:"
+BAD_REQUEST, CROSS_SITE, INTERNAL = "bad-request", "cross-site", "internal"
+INVALID, MEDIA_TYPE_REFUSED = "invalid-request", "media-type"
+METHOD, NOT_FOUND, SLOW = "method-not-allowed", "not-found", "slow-upload"
+TOO_LARGE, UNAUTHORIZED, UNKNOWN_HOST = "upload-too-large", "unauthorized", "unknown-host"
+
+_LOG = logging.getLogger(__name__)
+_INTERNAL_DETAIL = "a fault of this box, not of your request; its log has the details"
+_SOON_S = 1
+"""Seconds until a queue has surely moved on."""
+_LATER_S = 5
+"""Seconds in which a camera may have been plugged in again, or a box have started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One row of the table."""
+
+    status: int
+    title: str
+    example: str
+    """A ``detail`` as it may read, for the OpenAPI document."""
+    retry_after_s: int | None = None
+    """Seconds after which asking again makes sense; None if it does not."""
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        # Of HTTP itself.
+        BAD_REQUEST: Kind(
+            status=400,
+            title="The request is malformed",
+            example="upload refused: expected one part named 'file', found a part named 'image'",
+        ),
+        UNAUTHORIZED: Kind(
+            status=401,
+            title="A token is needed",
+            example="send the box's token as 'Authorization: Bearer ...'",
+        ),
+        CROSS_SITE: Kind(
+            status=403,
+            title="Another web site may not ask this",
+            example="refused: another web site made the browser ask; open this box's own address",
+        ),
+        NOT_FOUND: Kind(
+            status=404, title="No such address", example="there is no /clasify on this box"
+        ),
+        METHOD: Kind(
+            status=405,
+            title="This address does not do that",
+            example="/model does not answer PUT; it answers GET, HEAD, OPTIONS",
+        ),
+        SLOW: Kind(
+            status=408,
+            title="The upload took too long",
+            example="upload refused: expected all of it within 30 s; check the connection",
+        ),
+        TOO_LARGE: Kind(
+            status=413,
+            title="The upload has too many bytes",
+            example="upload refused: expected at most 16777216 bytes, found 20971520; send a "
+            "smaller picture",
+        ),
+        MEDIA_TYPE_REFUSED: Kind(
+            status=415,
+            title="This kind of body is not taken",
+            example="upload refused: expected Content-Type image/jpeg, image/png or "
+            "multipart/form-data, found 'application/json'",
+        ),
+        UNKNOWN_HOST: Kind(
+            status=421,
+            title="This box does not go by that name",
+            example="host refused: expected localhost, 127.0.0.1 or [::1], found 'example.org'",
+        ),
+        INVALID: Kind(
+            status=422,
+            title="A value of the request is not understood",
+            example="query.side: expected an integer",
+        ),
+        # Of the picture, one for each DecodeFault.
+        "picture-empty": Kind(
+            status=422,
+            title="The picture has no bytes",
+            example="picture refused: expected a file, found no bytes",
+        ),
+        "picture-too-large": Kind(
+            status=413,
+            title="The picture has too many pixels",
+            example="picture refused: expected at most 25000000 pixels, found 8000 x 8000; send a "
+            "smaller one",
+        ),
+        "picture-not-a-picture": Kind(
+            status=422,
+            title="The bytes are no JPEG or PNG file",
+            example="picture refused: expected a JPEG or PNG file, found something else or a "
+            "damaged header; send the camera's own file",
+        ),
+        "picture-truncated": Kind(
+            status=422,
+            title="The picture ends early or is damaged",
+            example="picture refused: expected a whole file, found one that ends early or is "
+            "damaged; send it again",
+        ),
+        "picture-unsupported": Kind(
+            status=422,
+            title="This kind of picture is not scored",
+            example="picture refused: expected 8 bits a channel, found 16; convert it to an 8-bit "
+            "RGB JPEG or PNG",
+        ),
+        "picture-too-small": Kind(
+            status=422,
+            title="The picture has too few pixels",
+            example="picture refused: expected at least 64 pixels each way, found 32 x 32; send "
+            "the camera's own file",
+        ),
+        # Of the box.
+        "busy": Kind(
+            status=503,
+            title="Too many pictures wait already",
+            example="4 pictures wait already; try again in a moment",
+            retry_after_s=_SOON_S,
+        ),
+        "not-ready": Kind(
+            status=503,
+            title="The box is not ready",
+            example="not ready: camera: no frame for 5 s from v4l2 /dev/video0; plug it in again",
+            retry_after_s=_LATER_S,
+        ),
+        "camera": Kind(
+            status=503,
+            title="The camera did not deliver",
+            example="no frame for 5 s from v4l2 /dev/video0; plug it in again",
+            retry_after_s=_LATER_S,
+        ),
+        "model": Kind(
+            status=503,
+            title="The model did not answer",
+            example="model refused (outputs): expected finite numbers, found NaN or infinity; "
+            "install the model again",
+            retry_after_s=_LATER_S,
+        ),
+        "settings": Kind(
+            status=503,
+            title="The box is set up wrongly",
+            example="settings refused: camera.kind: unknown",
+            retry_after_s=_LATER_S,
+        ),
+        INTERNAL: Kind(
+            status=503,
+            title="The box made a mistake",
+            example=_INTERNAL_DETAIL,
+            retry_after_s=_LATER_S,
+        ),
+    }
+)
+
+_OF_STATUS = {400: BAD_REQUEST, 404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 422: INVALID}
+"""Problems that FastAPI finds before we do."""
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is an answer
+    """
+    A request that this room itself answers with a problem.
+
+    Args:
+        slug: Row of :data:`KINDS`.
+        detail: What was expected and found, and what to do.
+        headers: To send along.
+        members: Extensions of the problem document.
+    """
+
+    def __init__(
+        self,
+        slug: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.slug = slug
+        self.detail = detail
+        self.headers = headers
+        self.members = members or {}
+
+    def response(self) -> Response:
+        """Say so to the client."""
+        return response(self.slug, self.detail, self.headers, self.members)
+
+
+def slug_of(error: EdgeDermError) -> str:
+    """Row of :data:`KINDS` for *error*; a family without one is a mistake of ours."""
+    slug = f"{error.slug}-{error.fault.value}" if isinstance(error, DecodeError) else error.slug
+    return slug if slug in KINDS else INTERNAL
+
+
+def document(
+    slug: str, detail: str, members: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Body of a problem; *members* are extensions of this kind."""
+    kind = KINDS[slug]
+    return {
+        "type": TYPE_PREFIX + slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": slug,
+        **(members or {}),
+    }
+
+
+def response(
+    slug: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
+) -> Response:
+    """Answer with the problem *slug*, ``Retry-After`` included where it makes sense."""
+    kind = KINDS[slug]
+    sent = dict(headers or {})
+    if kind.retry_after_s is not None:
+        sent["Retry-After"] = str(kind.retry_after_s)
+    return JSONResponse(
+        document(slug, detail, members), kind.status, headers=sent, media_type=MEDIA_TYPE
+    )
+
+
+def internal_response() -> Response:
+    """Answer for a bug, without a word about it: the traceback belongs in the log."""
+    return response(INTERNAL, _INTERNAL_DETAIL)
+
+
+async def answer_edgederm_error(_request: Request, error: Exception) -> Response:
+    """Translate our own families, once."""
+    if not isinstance(error, EdgeDermError):
+        raise TypeError(f"expected an EdgeDermError, found {type(error).__name__}")
+    slug = slug_of(error)
+    if slug == INTERNAL:
+        _LOG.error("event=api.internal", exc_info=error)
+        return internal_response()
+    if KINDS[slug].status >= 500 and slug != "busy":  # noqa: PLR2004 - server errors begin here
+        _LOG.warning("event=api.problem code=%s detail=%r", slug, str(error))
+    return response(slug, str(error))
+
+
+async def answer_refusal(_request: Request, error: Exception) -> Response:
+    """Translate what our own routes refuse."""
+    if not isinstance(error, Refused):
+        raise TypeError(f"expected Refused, found {type(error).__name__}")
+    return error.response()
+
+
+async def answer_http_exception(request: Request, error: Exception) -> Response:
+    """Translate what FastAPI refuses: unknown addresses and methods above all."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"expected an HTTPException, found {type(error).__name__}")
+    slug = _OF_STATUS.get(error.status_code, BAD_REQUEST)
+    path = request.url.path
+    if slug == NOT_FOUND:
+        return response(slug, f"there is no {path} on this box")
+    if slug == METHOD:
+        allowed = ", ".join(sorted({*_methods(request), "OPTIONS"}))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allowed})
+        detail = f"{path} does not answer {request.method}; it answers {allowed}"
+        return response(slug, detail, {"Allow": allowed})
+    return response(slug, str(error.detail), error.headers)
+
+
+async def answer_validation_error(_request: Request, error: Exception) -> Response:
+    """Translate what FastAPI's own checks of parameters find."""
+    if not isinstance(error, RequestValidationError):
+        raise TypeError(f"expected a RequestValidationError, found {type(error).__name__}")
+    faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+    return response(INVALID, "; ".join(faults))
+
+
+def _methods(request: Request) -> set[str]:
+    """Of all routes at the request's address: each knows only its own."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return methods

@@ -1,0 +1,187 @@
+"""What goes over the wire besides the answer itself, with examples for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from typing_extensions import Self
+
+from device.api import problems
+from device.core.document import NOTICE, Document
+from device.core.manifest import ModelManifest
+from device.core.values import ModelIdentity
+
+
+class Problem(Document):
+    """RFC 9457 problem document, `application/problem+json`."""
+
+    type: str = Field(description="URI of the kind of problem; ends in `code`.")
+    title: str = Field(description="The kind of problem in words; the same every time.")
+    status: int = Field(description="The HTTP status again.")
+    detail: str = Field(description="What was expected and found this time, and what to do.")
+    code: str = Field(description="For a program; never changes its meaning.")
+    parts: dict[str, str] | None = Field(
+        default=None,
+        description="Of `not-ready` from `/readyz`: `ok`, or what is wrong with the part.",
+    )
+
+
+class Health(Document):
+    """The process answers; nothing else is looked at."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Document):
+    """Every part works: a picture would be answered."""
+
+    status: Literal["ready"] = "ready"
+    parts: dict[str, Literal["ok"]]
+    software_version: str
+
+
+class ModelContract(ModelManifest):
+    """The contract that the model file carries, and the file's digest."""
+
+    sha256: str = Field(description="Of the whole model file, lower-case hexadecimal.")
+
+    @classmethod
+    def of(cls, manifest: ModelManifest, identity: ModelIdentity) -> Self:
+        """Join what the file says with what it is."""
+        return cls(**manifest.model_dump(), sha256=identity.sha256)
+
+
+_MODEL = {
+    "name": "student",
+    "version": "1.0.0",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+}
+ANSWER_EXAMPLES: dict[str, dict[str, Any]] = {
+    "malignant": {
+        "summary": "A frame of the camera, scored",
+        "value": {
+            "result": "malignant",
+            "probability_malignant": 0.8312,
+            "diagnoses": {
+                "MEL": 0.78,
+                "NV": 0.09,
+                "BCC": 0.04,
+                "AKIEC": 0.02,
+                "BKL": 0.05,
+                "DF": 0.01,
+                "VASC": 0.01,
+            },
+            "reasons": [
+                {
+                    "code": "above_malignant_threshold",
+                    "text": "the malignancy score reaches the malignant threshold",
+                }
+            ],
+            "quality": {
+                "brightness": 0.61,
+                "saturated_share": 0.002,
+                "contrast": 0.14,
+                "sharpness": 0.021,
+            },
+            "model": _MODEL,
+            "source": "replay",
+            "captured_at": "2026-03-01T09:30:00.125000Z",
+            "timings_ms": {
+                "capture": 41.2,
+                "decode": 6.1,
+                "field_of_view": 0.4,
+                "resize": 0.3,
+                "quality": 0.5,
+                "inference": 9.8,
+                "decision": 0.1,
+                "total": 58.6,
+            },
+            "notice": NOTICE,
+        },
+    },
+    "retake": {
+        "summary": "An uploaded picture that shows too little; the probability is not to be read",
+        "value": {
+            "result": "retake",
+            "probability_malignant": 0.21,
+            "diagnoses": {
+                "MEL": 0.2,
+                "NV": 0.5,
+                "BCC": 0.05,
+                "AKIEC": 0.05,
+                "BKL": 0.1,
+                "DF": 0.05,
+                "VASC": 0.05,
+            },
+            "reasons": [
+                {
+                    "code": "too_dark",
+                    "text": "too dark: take off the lens cap, switch the lamp on",
+                }
+            ],
+            "quality": {
+                "brightness": 0.03,
+                "saturated_share": 0.0,
+                "contrast": 0.02,
+                "sharpness": 0.9,
+            },
+            "model": _MODEL,
+            "source": "upload",
+            "captured_at": "2026-03-01T09:31:00Z",
+            "timings_ms": {"decode": 6.1, "inference": 9.8, "total": 17.4},
+            "notice": NOTICE,
+        },
+    },
+}
+
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which asking again makes sense.",
+        "schema": {"type": "integer"},
+    }
+}
+_EVERYWHERE = (problems.UNKNOWN_HOST, problems.INTERNAL)
+_WITH_TOKEN = (problems.UNAUTHORIZED,)
+
+
+def responses(
+    *slugs: str,
+    examples: dict[str, dict[str, Any]] | None = None,
+    is_public: bool = False,
+) -> dict[int | str, dict[str, Any]]:
+    """
+    Describe a route's answers for the OpenAPI document.
+
+    Args:
+        slugs: Problems that this route answers with, besides those that every route has.
+        examples: Of the success.
+        is_public: Whether it answers without a token.
+    """
+    described: dict[int | str, dict[str, Any]] = {}
+    if examples is not None:
+        described[200] = {"content": {"application/json": {"examples": examples}}}
+    every = {*slugs, *_EVERYWHERE, *(() if is_public else _WITH_TOKEN)}
+    for slug, kind in problems.KINDS.items():
+        if slug not in every:
+            continue
+        entry = described.setdefault(
+            kind.status,
+            {
+                "description": "",
+                "content": {
+                    problems.MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        entry["description"] = "; ".join(filter(None, [entry["description"], kind.title]))
+        if kind.retry_after_s is not None:
+            entry["headers"] = _RETRY_AFTER
+        entry["content"][problems.MEDIA_TYPE]["examples"][slug] = {
+            "summary": kind.title,
+            "value": problems.document(slug, kind.example),
+        }
+    return described
