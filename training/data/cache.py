@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from device.core.manifest import PreprocessSpec
@@ -67,7 +68,13 @@ def prepared(
             results = pool.map(make, ([cases[i] for i in batch] for batch in batches))
             for batch, pixels in zip(
                 batches,
-                track(results, total=len(batches), description=f"preparing {len(cases)} pictures"),
+                track(
+                    results,
+                    total=len(batches),
+                    description=f"preparing {len(cases)} pictures",
+                    console=Console(stderr=True),
+                    transient=True,
+                ),
                 strict=True,
             ):
                 array[:, batch.start : batch.stop] = pixels
