@@ -1,0 +1,46 @@
+"""What a user can set, type or ask for stands in the documents."""
+
+from pathlib import Path
+
+from device import __version__
+from device.cli import VERBS
+from device.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_setting_is_documented():
+    page = (ROOT / "docs/settings.md").read_text()
+    keys = [
+        f"`{section}.{key}`"
+        for section, field in Settings.model_fields.items()
+        for key in field.annotation.model_fields
+    ]
+    assert [key for key in keys if key not in page] == []
+
+
+def test_every_verb_of_the_device_is_in_the_readme():
+    page = (ROOT / "README.md").read_text()
+    assert [verb for verb in VERBS if f"python -m device {verb}" not in page] == []
+
+
+def test_links_between_documents_lead_somewhere():
+    import re
+
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("device/**/*.md")]
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_the_package_knows_its_version():
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        assert project["version"] == __version__
