@@ -24,8 +24,8 @@ from typing_extensions import Self
 from device.core.errors import CameraError
 from device.core.values import Capture
 
-OPEN_TIMEOUT_S = 15.0
-"""A USB camera may need seconds to its first frame, a sensor's driver a few to load."""
+OPEN_TIMEOUT_S = 10.0
+"""A USB camera may need seconds to its first frame."""
 CLOSE_TIMEOUT_S = 2.0
 """After it, closing goes on in the vendor's thread without its owner."""
 GRACE_S = 0.25

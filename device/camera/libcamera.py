@@ -119,7 +119,7 @@ class _LibcameraStream:
         try:
             # Two requests may be finished and old; flush passes over those whose exposure began
             # before the call, by the sensor's own time stamp.
-            job = camera.capture_request(wait=False, flush=round(called_s * 1e9))
+            job = camera.capture_request(wait=False, flush=True)
             try:
                 request = job.get_result(timeout=max(0.0, deadline_s - time.monotonic()))
             except FutureTimeoutError as error:

@@ -22,6 +22,7 @@ _BUSY = "close the program that uses it (`fuser -v` names it)"
 _PERMISSION = "add the service's user to the group video (`sudo usermod -aG video USER`)"
 
 _MJPG = int.from_bytes(b"MJPG", "little")
+_END_OF_IMAGE = b"\xff\xd9"
 # The fewest with which a driver can fill one while we read the other.
 _BUFFERS = 2
 # The stamp of a frame may be the arrival of its first packet, after its exposure; the frame
@@ -82,8 +83,9 @@ class _V4L2Stream:
         video.set(cv2.CAP_PROP_BUFFERSIZE, _BUFFERS)
         given = int(video.get(cv2.CAP_PROP_FOURCC))
         self._buffers = int(video.get(cv2.CAP_PROP_BUFFERSIZE)) or _BUFFERS
-        # OpenCV's own conversion ignores whether a JPEG could be decoded, and then returns what
-        # its memory held before: the last patient's picture.  So we take the bytes.
+        # OpenCV's own conversion does not ask whether a JPEG was whole: below a break in it stand
+        # the rows of the frame before, perhaps another patient's (seen with 4.11 and 4.14).  So
+        # we take the bytes and look for ourselves.
         self._is_jpeg = given == _MJPG and video.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         _LOG.info(
             "camera_opened camera=%r fourcc=%s width_px=%d height_px=%d wanted_width_px=%d "
@@ -155,12 +157,20 @@ class _V4L2Stream:
     def _pixels(self, video: cv2.VideoCapture) -> Pixels | None:
         """Return the frame grabbed last as RGB, or None if it arrived broken."""
         try:
-            is_whole, frame = video.retrieve()
-            if not is_whole:
+            is_there, frame = video.retrieve()
+            if not is_there:
                 return None
-            bgr_HWC = cv2.imdecode(frame.reshape(-1), cv2.IMREAD_COLOR) if self._is_jpeg else frame
+            bgr_HWC = _decoded(frame) if self._is_jpeg else frame
             if bgr_HWC is None:
                 return None
             return np.asarray(cv2.cvtColor(bgr_HWC, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         except cv2.error:
             return None
+
+
+def _decoded(jpeg: np.ndarray) -> np.ndarray | None:
+    """Return the picture in B, G, R, or None if the end is missing."""
+    # OpenCV 4.8 fills what is missing with gray; newer ones refuse by themselves.
+    if _END_OF_IMAGE not in jpeg.tobytes():
+        return None
+    return cv2.imdecode(jpeg.reshape(-1), cv2.IMREAD_COLOR)

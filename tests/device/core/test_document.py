@@ -1,0 +1,94 @@
+"""The answer as clients read it: names, units and words that do not change."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from device.core.document import NOTICE, AnswerDocument
+from device.core.values import (
+    Answer,
+    Decision,
+    ModelIdentity,
+    QualityReport,
+    Reason,
+    Result,
+)
+
+pytestmark = pytest.mark.portable
+
+
+def an_answer(**changes):
+    fields = {
+        "decision": Decision(
+            result=Result.UNCERTAIN,
+            probability_malignant=0.25,
+            diagnoses={"MEL": 0.25, "NV": 0.75},
+            reasons=(Reason(code="between", text="between the thresholds"),),
+        ),
+        "quality": QualityReport(brightness=0.5, saturated_share=0.0, contrast=0.1, sharpness=0.2),
+        "model": ModelIdentity(name="student", version="1.0.0", sha256="ab" * 32),
+        "source": "upload",
+        "captured_at": datetime(2026, 1, 2, 5, tzinfo=timezone(timedelta(hours=2))),
+        "activation_map_HW": np.zeros((2, 2), dtype=np.float32),
+        "stage_ns": {"decode": 2_500_000, "inference": 1_000_400, "total": 4_000_000},
+    }
+    return Answer(**{**fields, **changes})
+
+
+def test_the_document_is_this():
+    """Every name in it is a promise."""
+    document = AnswerDocument.from_answer(an_answer()).model_dump(mode="json")
+    assert json.loads(json.dumps(document)) == {
+        "result": "uncertain",
+        "probability_malignant": 0.25,
+        "diagnoses": {"MEL": 0.25, "NV": 0.75},
+        "reasons": [{"code": "between", "text": "between the thresholds"}],
+        "quality": {
+            "brightness": 0.5,
+            "saturated_share": 0.0,
+            "contrast": 0.1,
+            "sharpness": 0.2,
+        },
+        "model": {"name": "student", "version": "1.0.0", "sha256": "ab" * 32},
+        "source": "upload",
+        "captured_at": "2026-01-02T03:00:00Z",
+        "timings_ms": {"decode": 2.5, "inference": 1.0, "total": 4.0},
+        "notice": NOTICE,
+    }
+
+
+def test_the_wait_for_the_frame_is_a_stage_and_counts():
+    document = AnswerDocument.from_answer(an_answer(), capture_ns=500_000)
+    assert list(document.timings_ms.items()) == [
+        ("capture", 0.5),
+        ("decode", 2.5),
+        ("inference", 1.0),
+        ("total", 4.5),
+    ]
+
+
+def test_without_a_total_the_stages_are_summed():
+    answer = an_answer(stage_ns={"decode": 1_000_000})
+    assert AnswerDocument.from_answer(answer, capture_ns=0).timings_ms["total"] == 1.0
+
+
+def test_a_time_without_a_zone_is_refused():
+    """It would mean another moment on every machine."""
+    with pytest.raises(ValidationError, match="captured_at"):
+        AnswerDocument.from_answer(an_answer(captured_at=datetime(2026, 1, 2)))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("probability", [float("nan"), -0.1, 1.1])
+def test_what_is_no_probability_is_refused(probability):
+    decision = Decision(
+        result=Result.BENIGN, probability_malignant=probability, diagnoses={}, reasons=()
+    )
+    with pytest.raises(ValidationError, match="probability_malignant"):
+        AnswerDocument.from_answer(an_answer(decision=decision))
+
+
+def test_the_notice_says_what_it_is_not():
+    assert "not a medical device" in NOTICE

@@ -1,0 +1,267 @@
+"""A contract is complete, consistent and frozen, or there is none."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from device.core import manifest
+from device.core.manifest import (
+    DIAGNOSES,
+    MALIGNANT_DIAGNOSES,
+    SCHEMA_VERSION,
+    Calibration,
+    Denoise,
+    FieldOfView,
+    GoldenCase,
+    HairRemoval,
+    InputSpec,
+    Metric,
+    ModelManifest,
+    OperatingPoint,
+    PreprocessSpec,
+    Record,
+    Resize,
+)
+from tests.builders import a_manifest, a_spec
+
+pytestmark = pytest.mark.portable
+
+METRICS = {"auroc": Metric(value=0.9, low=0.88, high=0.92)}
+
+
+def a_document(**changes):
+    """The contract as plain JSON values, with *changes* on top."""
+    document = json.loads(a_manifest(metrics=METRICS).model_dump_json())
+    return {**document, **changes}
+
+
+def nodes(document, path=()):
+    """Every mapping in *document* that the contract defines, with the way to it."""
+    yield path, document
+    for key, value in document.items():
+        if key in {"metrics", "images"}:
+            if key == "metrics":
+                yield from nodes(value["auroc"], (*path, key, "auroc"))
+        elif isinstance(value, dict):
+            yield from nodes(value, (*path, key))
+        elif isinstance(value, list):
+            for place, item in enumerate(value):
+                if isinstance(item, dict):
+                    yield from nodes(item, (*path, key, place))
+
+
+def at(document, path):
+    for step in path:
+        document = document[step]
+    return document
+
+
+PLACES = [path for path, _ in nodes(a_document())]
+# Words that can have one value only, and need not be written.
+FIXED = [("input", key) for key in ("name", "dtype", "layout", "color")]
+FIELDS = [
+    (*path, key) for path, node in nodes(a_document()) for key in node if (*path, key) not in FIXED
+]
+
+
+class TestRoundTrip:
+    def test_json_and_back_is_the_same(self):
+        contract = a_manifest(metrics=METRICS)
+        assert contract == ModelManifest.model_validate_json(contract.model_dump_json())
+
+    @settings(max_examples=25)
+    @given(
+        scale=st.floats(1e-6, 1e6),
+        offset=st.floats(-1e6, 1e6),
+        thresholds=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
+        side_px=st.integers(32, 512),
+        name=st.text(),
+    )
+    def test_for_any_values(self, scale, offset, thresholds, side_px, name):
+        contract = a_manifest(
+            name=name,
+            input=InputSpec(side_px=side_px),
+            preprocess=a_spec(side_px),
+            calibration=Calibration(method="platt", scale=scale, offset=offset),
+            operating_point=OperatingPoint(
+                benign_below=thresholds[0], malignant_from=thresholds[1]
+            ),
+        )
+        assert contract == ModelManifest.model_validate_json(contract.model_dump_json())
+
+
+class TestComplete:
+    @pytest.mark.parametrize("path", FIELDS, ids=lambda path: ".".join(map(str, path)))
+    def test_no_field_may_be_left_out(self, path):
+        document = a_document()
+        at(document, path[:-1]).pop(path[-1])
+        with pytest.raises(ValidationError):
+            ModelManifest.model_validate(document)
+
+    @pytest.mark.parametrize(("record", "key"), FIXED)
+    def test_a_word_with_one_value_has_no_other(self, record, key):
+        document = a_document()
+        document[record][key] = "other"
+        with pytest.raises(ValidationError, match=f"{record}.{key}"):
+            ModelManifest.model_validate(document)
+
+    @pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)) or "root")
+    def test_no_key_may_be_unknown(self, path):
+        document = a_document()
+        at(document, path)["surprise"] = 1
+        with pytest.raises(ValidationError, match="surprise"):
+            ModelManifest.model_validate(document)
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            found
+            for found in vars(manifest).values()
+            if isinstance(found, type)
+            and issubclass(found, BaseModel)
+            and found.__module__ == "device.core.manifest"
+        ],
+        ids=lambda record: record.__name__,
+    )
+    def test_every_record_is_frozen_and_closed(self, record):
+        assert issubclass(record, Record)
+        assert record.model_config["frozen"]
+        assert record.model_config["extra"] == "forbid"
+        assert record.model_config["allow_inf_nan"] is False
+
+    def test_a_contract_does_not_change(self):
+        with pytest.raises(ValidationError, match="frozen"):
+            a_manifest().name = "other"
+
+
+class TestGeneration:
+    @pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, 0, "1", None])
+    def test_another_schema_is_refused(self, version):
+        with pytest.raises(ValidationError, match="schema_version"):
+            ModelManifest.model_validate(a_document(schema_version=version))
+
+    @pytest.mark.parametrize("word", ["edgederm-contract-2", "pi4", ""])
+    def test_another_generation_is_refused(self, word):
+        with pytest.raises(ValidationError, match="compatible"):
+            ModelManifest.model_validate(a_document(compatible=word))
+
+
+class TestConsistent:
+    def test_a_diagnosis_stands_once(self):
+        with pytest.raises(ValidationError, match="diagnoses: expected each code once"):
+            a_manifest(diagnoses=(*DIAGNOSES[:-1], DIAGNOSES[0]))
+
+    def test_what_is_malignant_is_a_diagnosis(self):
+        with pytest.raises(ValidationError, match=r"not among the diagnoses: \['SCC'\]"):
+            a_manifest(malignant=(*MALIGNANT_DIAGNOSES, "SCC"))
+
+    def test_something_is_malignant(self):
+        with pytest.raises(ValidationError, match="at least one malignant diagnosis"):
+            a_manifest(malignant=())
+
+    def test_the_stages_give_what_the_graph_takes(self):
+        with pytest.raises(
+            ValidationError, match=r"input\.side_px is 96, but the resize stage gives"
+        ):
+            a_manifest(input=InputSpec(side_px=96))
+
+    @pytest.mark.parametrize("count", [0, 6, 8])
+    def test_the_golden_case_speaks_of_every_diagnosis(self, count):
+        golden = a_manifest().golden.model_dump()
+        golden["diagnosis_probabilities"] = (0.1,) * count
+        with pytest.raises(ValidationError, match=f"expected 7 probabilities, found {count}"):
+            a_manifest(golden=GoldenCase(**golden))
+
+    @given(low=st.floats(0, 1), high=st.floats(0, 1))
+    def test_the_thresholds_are_in_order(self, low, high):
+        if low <= high:
+            point = OperatingPoint(benign_below=low, malignant_from=high)
+            assert point.benign_below <= point.malignant_from
+            return
+        with pytest.raises(ValidationError, match="expected benign_below <= malignant_from"):
+            OperatingPoint(benign_below=low, malignant_from=high)
+
+
+class TestStages:
+    RESIZE = Resize(side_px=64)
+    FIELD = FieldOfView(enabled=True, dark_share=0.3, smallest_side_share=0.5)
+    DENOISE = Denoise(enabled=True, diameter_px=3, sigma_color_levels=12.0, sigma_space_px=1.5)
+
+    @pytest.mark.parametrize(
+        "stages", [(RESIZE,), (FIELD, RESIZE), (RESIZE, DENOISE), (FIELD, RESIZE, DENOISE)]
+    )
+    def test_only_the_resize_is_needed(self, stages):
+        assert PreprocessSpec(version=1, stages=stages).side_px == 64
+
+    @pytest.mark.parametrize(
+        "stages",
+        [(), (FIELD,), (DENOISE, RESIZE), (RESIZE, FIELD, RESIZE), (FIELD, DENOISE, RESIZE)],
+    )
+    def test_nothing_but_the_field_of_view_comes_before_the_resize(self, stages):
+        with pytest.raises(ValidationError, match=r"before all others|at most once"):
+            PreprocessSpec(version=1, stages=stages)
+
+    @pytest.mark.parametrize("stages", [(RESIZE, RESIZE), (RESIZE, DENOISE, DENOISE)])
+    def test_a_stage_stands_once(self, stages):
+        with pytest.raises(ValidationError, match="each stage at most once"):
+            PreprocessSpec(version=1, stages=stages)
+
+    def test_an_unknown_stage_is_refused(self):
+        spec = json.loads(a_spec().model_dump_json())
+        spec["stages"].append({"stage": "sharpen", "enabled": True})
+        with pytest.raises(ValidationError, match="sharpen"):
+            PreprocessSpec.model_validate(spec)
+
+    def test_another_version_of_the_stages_is_refused(self):
+        """The same parameters would give other pixels."""
+        with pytest.raises(ValidationError, match="version"):
+            PreprocessSpec(version=2, stages=(self.RESIZE,))
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        (Resize, {"side_px": 31}),
+        (Resize, {"side_px": 513}),
+        (FieldOfView, {"enabled": True, "dark_share": 1.1, "smallest_side_share": 0.5}),
+        (FieldOfView, {"enabled": True, "dark_share": 0.1, "smallest_side_share": 0.0}),
+        (
+            HairRemoval,
+            {
+                "enabled": True,
+                "kernel_px": 2,
+                "threshold_levels": 9,
+                "largest_share": 0.1,
+                "inpaint_radius_px": 2,
+            },
+        ),
+        (Calibration, {"method": "platt", "scale": 0.0, "offset": 0.0}),
+        (Calibration, {"method": "platt", "scale": math.nan, "offset": 0.0}),
+        (Calibration, {"method": "platt", "scale": 1.0, "offset": math.inf}),
+        (Calibration, {"method": "isotonic", "scale": 1.0, "offset": 0.0}),
+        (OperatingPoint, {"benign_below": -0.1, "malignant_from": 0.5}),
+        (OperatingPoint, {"benign_below": 0.1, "malignant_from": math.nan}),
+        (Metric, {"value": math.nan, "low": 0.0, "high": 1.0}),
+    ],
+)
+def test_a_value_out_of_range_is_refused(record, fields):
+    with pytest.raises(ValidationError):
+        record(**fields)
+
+
+@pytest.mark.parametrize("field", ["parameters", "macs"])
+def test_a_network_has_some_size(field):
+    with pytest.raises(ValidationError, match=field):
+        a_manifest(**{field: 0})
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.02])
+def test_a_golden_case_has_a_tolerance_that_proves_something(tolerance):
+    golden = a_manifest().golden.model_dump()
+    golden["tolerance"] = tolerance
+    with pytest.raises(ValidationError, match="tolerance"):
+        GoldenCase(**golden)
