@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -30,20 +30,20 @@ PICTURE_TYPES = ("image/jpeg", "image/png")
 FORM_TYPE = "multipart/form-data"
 FORM_PART = "file"
 UPLOADS_AT_ONCE = 4
-"""Bodies that are being received; with the limit of one they bound the memory."""
+"""Bodies that are received at the same time; with the limit of one they bound the memory."""
 TIMEOUT_S = 30.0
-"""Seconds for a whole body: 16 MiB over 5 Mbit/s.  A sender that fell silent must not keep
-its place for ever."""
+"""Seconds for a whole body, 16 MiB over 5 Mbit/s, and for waiting to be received.  A sender that
+fell silent must not keep its place for ever."""
 
 
 class Uploads:
     """
-    Receives bodies, a few at a time.
+    Receives bodies, a few at a time; the others wait.
 
     Args:
         max_bytes: Largest body, a form's envelope included.
-        timeout_s: Seconds for one body.
-        at_once: Bodies that may be on their way at the same time.
+        timeout_s: Seconds for one body, and for its turn to come.
+        at_once: Bodies that are received at the same time.
 
     Threads: the event loop's.
     """
@@ -57,8 +57,7 @@ class Uploads:
     ) -> None:
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
-        self._at_once = at_once
-        self._receiving = 0
+        self._places = asyncio.Semaphore(at_once)
 
     async def receive(self, request: Request) -> bytes:
         """
@@ -67,10 +66,10 @@ class Uploads:
         Raises:
             Refused: Too many bytes, the wrong media type, a malformed form, a body that breaks
                 off or takes too long.
-            BusyError: Too many uploads are on their way.
+            BusyError: Its turn did not come in time.
         """
         media_type, boundary = self._checked_headers(request)
-        with self._place():
+        async with self._place():
             body = self._limited(request)
             reading = _whole(body) if media_type in PICTURE_TYPES else _form_file(body, boundary)
             try:
@@ -112,17 +111,17 @@ class Uploads:
             raise self._too_large(stated_length)
         return media_type, boundary
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if self._receiving >= self._at_once:
-            raise BusyError(
-                f"{self._receiving} uploads are on their way already; try again in a moment"
-            )
-        self._receiving += 1
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Wait in turn; what is not received yet waits with its sender and costs nothing here."""
+        try:
+            await asyncio.wait_for(self._places.acquire(), self._timeout_s)
+        except asyncio.TimeoutError:
+            raise BusyError("too many uploads are on their way; try again in a moment") from None
         try:
             yield
         finally:
-            self._receiving -= 1
+            self._places.release()
 
     async def _limited(self, request: Request) -> AsyncIterator[bytes]:
         received = 0

@@ -1,0 +1,204 @@
+"""An appliance of tiny stand-ins behind the real ports, and the real path from bytes to answer."""
+
+import io
+import itertools
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from device.api import build_application
+from device.core.errors import BusyError
+from device.core.manifest import PreprocessSpec, QualityLimits, Resize
+from device.core.ports import Appliance, Readiness
+from device.core.stopwatch import Recorder
+from device.core.values import ModelIdentity
+from device.examine import examine
+from tests.builders import a_capture, a_manifest, a_prediction
+
+ADDRESS = "http://127.0.0.1:8000"
+MAX_PIXELS = 1_000_000
+MAX_UPLOAD_BYTES = 256 * 1024
+SHA256 = "ab" * 32
+SIDE_PX = 64
+
+
+class RedIsMalignant:
+    """Fills the role ``Classifier``: the log-odds are those of red in the picture's middle."""
+
+    def __init__(self):
+        # No stage but the resize: what the network sees is what was sent.
+        self.manifest = a_manifest(
+            preprocess=PreprocessSpec(version=1, stages=(Resize(side_px=SIDE_PX),)),
+            quality=QualityLimits(
+                darkest_brightness=0.02,
+                brightest_saturated_share=0.99,
+                lowest_contrast=0.0,
+                lowest_sharpness=0.0,
+            ),
+        )
+        self.identity = ModelIdentity(name="scripted", version="1.2.3", sha256=SHA256)
+        self.seen = []
+
+    def classify(self, image_HWC):
+        self.seen.append(image_HWC)
+        red, green, _ = (float(level) for level in image_HWC[SIDE_PX // 2, SIDE_PX // 2])
+        return a_prediction((red - green) / 16)
+
+
+class FakeExaminer:
+    """One thread, the real path, and what a test wants to go wrong."""
+
+    def __init__(self):
+        self.classifier = RedIsMalignant()
+        self.refusal = None
+        self.failure = None
+        self.queue_length = 4
+        self.submitted = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting = threading.Semaphore(self.queue_length)
+
+    def submit(self, capture):
+        if self.refusal is not None:
+            raise self.refusal
+        if not self._waiting.acquire(blocking=False):
+            raise BusyError(f"{self.queue_length} pictures wait already; try again in a moment")
+        self.submitted.append(capture)
+        future = self._pool.submit(self._examine, capture)
+        future.add_done_callback(lambda _: self._waiting.release())
+        return future
+
+    def _examine(self, capture):
+        assert self.gate.wait(30)
+        if self.failure is not None:
+            raise self.failure
+        return examine(
+            capture, self.classifier, Recorder(time.perf_counter_ns), max_pixels=MAX_PIXELS
+        )
+
+    def close(self):
+        self.gate.set()
+        self._pool.shutdown()
+
+
+class FakeFrames:
+    """Frames that are there at once, or what a test wants to go wrong."""
+
+    def __init__(self):
+        self.refusal = None
+        self.failure = None
+        self.encoded = None
+        self.requested = 0
+
+    def request(self):
+        self.requested += 1
+        if self.refusal is not None:
+            raise self.refusal
+        future = Future()
+        future.set_running_or_notify_cancel()
+        if self.failure is not None:
+            future.set_exception(self.failure)
+        else:
+            content = (
+                {"pixels_HWC": lesion(red=200)}
+                if self.encoded is None
+                else {"encoded": self.encoded}
+            )
+            future.set_result(a_capture(source="replay", **content))
+        return future
+
+
+class Box:
+    """The fakes, and the client that talks to them."""
+
+    def __init__(self):
+        self.frames = FakeFrames()
+        self.examiner = FakeExaminer()
+        self.ready = Readiness(model=None, camera=None)
+        self.checks = itertools.count()
+        self.appliance = Appliance(
+            frames=self.frames,
+            examiner=self.examiner,
+            manifest=self.examiner.classifier.manifest,
+            identity=self.examiner.classifier.identity,
+            readiness=lambda: self.check(),  # noqa: PLW0108 - a test may exchange it
+            software_version="0.1.0",
+        )
+
+    def check(self):
+        next(self.checks)
+        return self.ready
+
+    def application(self, *, token=None, is_loopback=True):
+        return build_application(
+            self.appliance,
+            token=token,
+            max_upload_bytes=MAX_UPLOAD_BYTES,
+            is_loopback=is_loopback,
+        )
+
+    def client(self, **options):
+        return TestClient(self.application(**options), base_url=ADDRESS)
+
+
+def lesion(*, red=60, height_px=120, width_px=160):
+    """A skin-colored picture with a blob in the middle; uint8 RGB."""
+    picture_HWC = np.full((height_px, width_px, 3), (210, 170, 150), np.uint8)
+    center = (width_px // 2, height_px // 2)
+    cv2.circle(picture_HWC, center, min(center) // 2, (red, 60, 50), thickness=-1)
+    return picture_HWC
+
+
+def jpeg(picture_HWC=None, **options):
+    file = io.BytesIO()
+    image = Image.fromarray(lesion() if picture_HWC is None else picture_HWC)
+    image.save(file, "JPEG", quality=95, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def box():
+    made = Box()
+    yield made
+    made.examiner.close()
+
+
+@pytest.fixture
+def client(box):
+    with box.client() as opened:
+        yield opened
+
+
+@pytest.fixture
+def picture():
+    return jpeg()
+
+
+def check_problem(answer, status, code, *words):
+    """Hold an answer against the one shape that all problems have."""
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert body["type"] == f"urn:problem-type:edgederm:{code}"
+    assert body["status"] == status
+    assert body["title"]
+    assert set(body) <= {"type", "title", "status", "detail", "code", "parts"}
+    assert "Traceback" not in answer.text
+    for word in words:
+        assert word in body["detail"]
+    assert ("retry-after" in answer.headers) == (status == 503)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    return body
+
+
+@pytest.fixture(name="check_problem")
+def check_problem_fixture():
+    return check_problem
