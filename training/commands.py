@@ -32,8 +32,10 @@ from training.errors import DataError, RunError
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.model_file import predict_with_file
+from training.evaluate.predictions import predict
 from training.evaluate.report import Evaluation, write_report
-from training.loop import load_best, predict, train
+from training.loop import train
+from training.models import load_best
 from training.recipes import RECIPES
 from training.runs import (
     BEST_NAME,

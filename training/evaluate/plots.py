@@ -62,7 +62,7 @@ def plot_curves(lines: Sequence[Mapping[str, float]], path: Path) -> None:
     auroc_axes.set(
         xlabel="epoch", ylabel="AUROC, malignant against benign", title="Validation part"
     )
-    auroc_axes.legend(frameon=False, loc="lower right")
+    auroc_axes.legend(frameon=False, loc="best")
     for axes in (loss_axes, auroc_axes):
         axes.xaxis.get_major_locator().set_params(integer=True)
         _quiet(axes)
@@ -157,8 +157,9 @@ def plot_reliability(pictures: Scored, path: Path) -> None:
     axes.set(ylabel="share that is malignant", title="Reliability", ylim=(-0.02, 1.02))
     axes.legend(frameon=False, loc="upper left")
     counts_axes.set(
-        xlabel="probability of malignancy", ylabel="pictures (log)", yscale="log", xlim=(0, 1)
+        xlabel="probability of malignancy", ylabel="pictures", yscale="log", xlim=(0, 1)
     )
+    counts_axes.set_ylim(bottom=0.8)
     for each in (axes, counts_axes):
         _quiet(each)
     figure.savefig(path, dpi=_DPI)

@@ -35,7 +35,15 @@ CURVES_PLOT, ROC_PLOT, RELIABILITY_PLOT, CONFUSION_PLOT, WORST_PLOT = (
     "confusion.png",
     "worst.png",
 )
-_NAMES = {"auroc": "AUROC", "ece": "ECE", "brier": "Brier score"}
+_WORDING = (
+    ("auroc", "AUROC"),
+    ("ece", "ECE"),
+    ("brier", "Brier score"),
+    ("uncalibrated", "before calibration"),
+    ("at_95_sensitivity", "at 95 % sensitivity"),
+    ("at_benign_below", "at `benign_below`"),
+    ("at_malignant_from", "at `malignant_from`"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +137,8 @@ lesions; a lesion's probability is the mean over its pictures.
 | --- | --- | --- |
 {rows}
 
-`..._at_95_sensitivity` takes its threshold from the pictures of this part and describes the \
-ranking.  The others use the thresholds that were chosen on the calibration part: benign below \
+A figure at 95 % sensitivity takes its threshold from the pictures of this part and describes \
+the ranking.  The others use the thresholds that were chosen on the calibration part: benign below \
 {point.benign_below:.4f}, malignant from {point.malignant_from:.4f}, uncertain between them.  \
 Calibration: {calibration.method}, probability = sigmoid({calibration.scale:.4f} × logit \
 {calibration.offset:+.4f}).
@@ -149,13 +157,22 @@ def _rows(metrics: Mapping[str, Metric]) -> list[tuple[str, str, str]]:
     """Name, value per picture, value per lesion."""
     return [
         (
-            _NAMES.get(name, name.replace("_", " ")),
+            _words(name),
             _cell(metric),
             _cell(metrics.get(LESION_PREFIX + name)),
         )
         for name, metric in metrics.items()
         if not name.startswith(LESION_PREFIX)
     ]
+
+
+def _words(name: str) -> str:
+    """The figure's name as people read it."""
+    words, _, code = name.partition("_at_")
+    words = words.replace("_", " ") + (f" at_{code}" if code else "")
+    for short, long in _WORDING:
+        words = words.replace(short, long)
+    return words
 
 
 def _cell(metric: Metric | None) -> str:

@@ -40,7 +40,10 @@ class FusedTeacher(nn.Module):
             for key in ("mean", "std"):
                 value = torch.tensor(backbone.pretrained_cfg[key]).view(1, 3, 1, 1)
                 self.register_buffer(f"{key}_{index}", value, persistent=False)
-        features = sum(backbone.num_features for backbone in backbones)
+        # What comes out without a classifier: some backbones widen their features once more.
+        features = sum(
+            getattr(backbone, "head_hidden_size", backbone.num_features) for backbone in backbones
+        )
         self.fusion = nn.Sequential(
             nn.Linear(features, config.hidden_channels), nn.ReLU(), nn.Dropout(config.dropout)
         )

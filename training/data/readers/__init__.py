@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.data.case import Case
 from training.data.readers.folders import read_folders
-from training.data.readers.ham10000 import METADATA_NAME, read_ham10000
+from training.data.readers.ham10000 import METADATA_SUFFIX, metadata_of, read_ham10000
 from training.data.readers.kaggle import read_kaggle
 from training.errors import DataError
 
@@ -17,13 +17,14 @@ def read_dataset(root: Path) -> list[Case]:
     """
     Read the data set in *root* by what lies there.
 
-    A HAM10000 metadata file makes it HAM10000; a folder named after Kaggle makes it the
-    Kaggle set; any other folder with ``benign`` and ``malignant`` is read as plain folders.
+    A metadata file (``HAM10000_metadata.csv``) makes it a set in the layout of HAM10000; a
+    folder named after Kaggle makes it the Kaggle set; any other folder with ``benign`` and
+    ``malignant`` is read as plain folders.
 
     Raises:
         DataError: The layout is none of these, or pictures are missing or unreadable.
     """
-    if (root / METADATA_NAME).is_file():
+    if metadata_of(root) is not None:
         return read_ham10000(root)
     if root.name.lower().startswith("kaggle"):
         return read_kaggle(root)
@@ -31,6 +32,6 @@ def read_dataset(root: Path) -> list[Case]:
         return read_folders(root)
     raise DataError(
         f"data set {root}",
-        [f"found neither {METADATA_NAME} nor the folders benign and malignant"],
+        [f"found neither *{METADATA_SUFFIX} nor the folders benign and malignant"],
         "give the folder that holds them",
     )

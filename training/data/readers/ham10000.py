@@ -19,8 +19,8 @@ from training.data.case import Case
 from training.data.readers.pictures import pictures_below, unreadable
 from training.errors import DataError
 
-DATASET = "ham10000"
-METADATA_NAME = "HAM10000_metadata.csv"
+METADATA_SUFFIX = "_metadata.csv"
+"""What stands before it is the data set's name: ``HAM10000_metadata.csv`` is ``ham10000``."""
 RECORD_FOLDER = "images_200x150"
 DIAGNOSIS_OF_DX = {
     "mel": "MEL",
@@ -38,6 +38,8 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
     """
     Read metadata and the pictures it names.
 
+    Any set in this layout can be read; ours of drawn pictures has it too.
+
     Args:
         root: Folder with ``HAM10000_metadata.csv`` and the image folders.
         image_folders:
@@ -51,14 +53,18 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
         DataError: Naming every missing or unreadable picture, unknown diagnosis, repeated
             row and picture without a row.
     """
-    table = pd.read_csv(root / METADATA_NAME, dtype={"lesion_id": str, "image_id": str})
+    metadata = metadata_of(root)
+    if metadata is None:
+        raise DataError(f"data set {root}", ["no metadata file"], "expected one *_metadata.csv")
+    dataset = metadata.name.removesuffix(METADATA_SUFFIX).lower()
+    table = pd.read_csv(metadata, dtype={"lesion_id": str, "image_id": str})
     absent = sorted(set(_COLUMNS) - set(table.columns))
     if absent:
-        raise DataError(f"{root / METADATA_NAME}", absent, "expected these columns")
+        raise DataError(f"{metadata}", absent, "expected these columns")
     files: dict[str, Path] = {}
     for folder in reversed(image_folders):
         if not (root / folder).is_dir():
-            raise DataError(f"HAM10000 in {root}", [f"no folder {folder}"], "unpack the pictures")
+            raise DataError(f"{dataset} in {root}", [f"no folder {folder}"], "unpack the pictures")
         files |= {path.stem: path for path in pictures_below(root / folder)}
     problems = [f"{name}: picture without a row" for name in sorted(set(files) - {*table.image_id})]
     problems += [
@@ -77,8 +83,8 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
         else:
             cases.append(
                 Case(
-                    image_id=f"{DATASET}/{name}",
-                    dataset=DATASET,
+                    image_id=f"{dataset}/{name}",
+                    dataset=dataset,
                     path=files[name],
                     malignant=diagnosis in MALIGNANT_DIAGNOSES,
                     diagnosis=diagnosis,
@@ -91,5 +97,19 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
             )
     problems += unreadable(case.path for case in cases)
     if problems:
-        raise DataError(f"HAM10000 in {root}", problems, "repair or fetch these files again")
+        raise DataError(f"{dataset} in {root}", problems, "repair or fetch these files again")
     return cases
+
+
+def metadata_of(root: Path) -> Path | None:
+    """
+    Return the metadata file in *root*, None if there is none.
+
+    Raises:
+        DataError: There are several.
+    """
+    found = sorted(root.glob(f"*{METADATA_SUFFIX}"))
+    if len(found) > 1:
+        names = [path.name for path in found]
+        raise DataError(f"data set {root}", names, "expected one metadata file, keep one of these")
+    return found[0] if found else None

@@ -1,0 +1,206 @@
+"""
+The command line: audit, train, evaluate, export, demo.
+
+Nothing heavy is imported before a verb needs it: help and errors come at once, and the processes
+that prepare pictures, which import this file too, stay small.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from device.core.errors import EdgeDermError
+from training.errors import DataError, RunError
+from training.export.errors import ExportError
+
+app = typer.Typer(
+    name="python -m training",
+    help="From labelled dermoscopic pictures to a model file that the device accepts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+_CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+_HAM10000_SPLIT = Path(__file__).parent / "splits" / "ham10000.csv"
+
+Data = Annotated[
+    Path,
+    typer.Option(help="Root of the data set.", exists=True, file_okay=False, show_default=False),
+]
+SplitFile = Annotated[
+    Path,
+    typer.Option("--split", help="Who is in which part; the default is that of HAM10000."),
+]
+Cache = Annotated[
+    Path, typer.Option(help="Where prepared pictures are kept; may be deleted at any time.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare pictures.")]
+_CACHE = Path("var/cache")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one verb.
+
+    Args:
+        arguments: Without the program's name; those of the process if None.
+
+    Returns:
+        Exit status: 0 done, 1 an error that is explained, 2 wrong usage.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except (DataError, EdgeDermError, ExportError, RunError) as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red")
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    return 0
+
+
+@app.command(epilog="Example: python -m training audit data/ham10000 --also data/kaggle")
+def audit(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Root of the set of record.", exists=True, file_okay=False, show_default=False
+        ),
+    ],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Root of a further set; may be repeated.", exists=True, file_okay=False),
+    ] = None,
+    duplicates: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of confirmed pairs (from_image_id, to_image_id).",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for audit.json and split.csv.", file_okay=False)
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Random splits to average over.")] = 200,
+) -> None:
+    """Say what a random split would leak, and make one that leaks nothing."""
+    from training.audit import audit_datasets, print_audit, write_audit
+
+    found = audit_datasets(data, also or [], duplicates=duplicates, draws=draws)
+    print_audit(found, Console())
+    if out is not None:
+        write_audit(found, out)
+
+
+@app.command(
+    epilog="Example: python -m training train ham10000_supervised --data data/ham10000 "
+    "--out runs/supervised"
+)
+def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
+    recipe: Annotated[str, typer.Argument(help="Name in training/recipes.", show_default=False)],
+    data: Data,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the run; one that was stopped goes on.",
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    split: SplitFile = _HAM10000_SPLIT,
+    cache: Cache = _CACHE,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Finished run whose network teaches this one.")
+    ] = None,
+    workers: Workers = _CORES,
+) -> None:
+    """
+    Train the network of a recipe, and report on the validation part.
+
+    For several processes or machines: accelerate launch --num_processes 2 -m training train ...
+    """
+    from training.commands import Source, configure, train_run
+    from training.evaluate.report import print_metrics
+
+    config = configure(recipe, seed=seed, teacher=teacher, epochs=epochs)
+    source = Source(data=data, split=split, cache=cache, workers=workers)
+    evaluation = train_run(config, source, out)
+    if evaluation is not None:
+        print_metrics(evaluation, Console())
+
+
+@app.command(
+    epilog="Example: python -m training evaluate --model device/models/student.onnx "
+    "--data data/ham10000"
+)
+def evaluate(
+    model: Annotated[
+        Path,
+        typer.Option(help="Folder of a run, or an ONNX file.", exists=True, show_default=False),
+    ],
+    data: Data,
+    split: SplitFile = _HAM10000_SPLIT,
+    part: Annotated[str, typer.Option(help="train, validation, calibration or test.")] = "test",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the report; for a run by default below its own folder.",
+            file_okay=False,
+        ),
+    ] = None,
+    cache: Cache = _CACHE,
+    workers: Workers = _CORES,
+) -> None:
+    """Measure a run or a model file on one part, with 95 % intervals."""
+    from training.commands import Source, evaluate_model
+    from training.evaluate.report import print_metrics
+
+    source = Source(data=data, split=split, cache=cache, workers=workers)
+    print_metrics(evaluate_model(model, source, part=part, out=out), Console())
+
+
+@app.command(
+    epilog="Example: python -m training export runs/supervised --data data/ham10000 "
+    "--out device/models/student.onnx"
+)
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    data: Data,
+    out: Annotated[
+        Path, typer.Option(help="Model file to write.", dir_okay=False, show_default=False)
+    ],
+    split: SplitFile = _HAM10000_SPLIT,
+    cache: Cache = _CACHE,
+    name: Annotated[str, typer.Option(help="Of the model.")] = "edgederm-student",
+    version: Annotated[str, typer.Option(help="Of the model.")] = "0.1.0",
+) -> None:
+    """Write a run's student as a model file with its contract, verified, and its card."""
+    from training.export.export import export_run
+
+    export_run(run, data=data, split=split, cache=cache, out=out, name=name, version=version)
+
+
+@app.command(epilog="Example: python -m training demo --out runs/demo")
+def demo(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep everything in; else a temporary one.", file_okay=False),
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=140, help="Pictures to draw.")] = 700,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipes'.")] = None,
+    workers: Workers = _CORES,
+) -> None:
+    """Walk the whole path on drawn pictures: draw, audit, train, evaluate, export, answer."""
+    from training.demo import run_demo
+
+    run_demo(out, pictures=pictures, epochs=epochs, workers=workers)
