@@ -89,17 +89,21 @@ class FakeJob:
         self.camera = camera
         self.earliest_ns = earliest_ns
         self.is_cancelled = False
-        self.is_late = False
+        self.late: FakeRequest | None = None
 
     def get_result(self, timeout: float | None = None) -> FakeRequest:
         sensor = self.camera.sensor
         if self.is_cancelled:
             raise CancelledError
-        if sensor.finishes_late and not self.is_late:
-            self.is_late = True
+        if self.late is not None:
+            return self.late
+        if sensor.finishes_late:
+            # Done, and so in no queue any more, but nobody was told yet.
             self.camera.jobs.remove(self)
+            self.late = FakeRequest(self.camera)
+            sensor.out += 1
             raise FutureTimeoutError
-        if not (sensor.delivers or self.is_late):
+        if not sensor.delivers:
             assert timeout is not None, "would wait for ever"
             time.sleep(min(timeout, 0.05))
             raise FutureTimeoutError
@@ -107,8 +111,7 @@ class FakeJob:
         while completed and completed[0].exposed_ns < self.earliest_ns:
             completed.popleft()
         request = completed.popleft() if completed else FakeRequest(self.camera)
-        if self in self.camera.jobs:
-            self.camera.jobs.remove(self)
+        self.camera.jobs.remove(self)
         sensor.out += 1
         return request
 

@@ -88,6 +88,15 @@ def test_a_broken_frame_is_replaced_by_the_next_whole_one(usb, camera, fault):
         assert number_of(camera.capture(1.0).pixels_HWC) == 5
 
 
+def test_a_cut_frame_is_broken_even_if_opencv_would_fill_it(usb, camera, monkeypatch):
+    """As 4.8 does, with gray."""
+    monkeypatch.setattr(v4l2.cv2, "imdecode", lambda *_: np.full((48, 64, 3), 4, dtype=np.uint8))
+    with camera:
+        usb.broken.update({3, 4})
+        camera.capture(1.0)
+    assert usb.made == 5
+
+
 def test_broken_frames_alone_end_at_the_deadline(usb, camera):
     usb.broken.update(range(100_000))
     with (
@@ -134,10 +143,10 @@ def test_a_driver_that_hangs_while_opening_is_left_behind(usb, camera, caplog):
         camera.__enter__()
     assert "camera_close_late" in caplog.text
     assert "release" not in usb.calls
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == camera.name]
+    assert thread.daemon, "it would keep the process from ending"
     usb.go_on.set()
-    for thread in threading.enumerate():
-        if thread.name == camera.name:
-            thread.join(1)
+    thread.join(1)
     assert usb.calls[-1] == "release"
 
 
