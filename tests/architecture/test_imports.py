@@ -1,6 +1,7 @@
 """Which way imports point, who may open which library, and what an import must not do."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,33 @@ def test_a_library_has_one_door():
 )
 def test_a_door_is_a_room_or_one_file(path, library, expected):
     assert is_at_its_door(Path(path), library) is expected
+
+
+# Where a library's module is not called as its package is.
+PACKAGE_OF = {
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+}
+FROM_THE_BOARD = {"libcamera", "picamera2"}  # the Pi's own system brings them
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_the_code_imports_is_asked_for_by_name(package):
+    """A library that merely comes along with another may go as it came."""
+    asked_for = set(
+        re.findall(
+            r"^[a-z][a-z0-9-]*",
+            "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "locks").glob("*.in")),
+            re.MULTILINE,
+        )
+    )
+    known = sys.stdlib_module_names | FROM_THE_BOARD | set(PACKAGES)
+    imported = set().union(*(imported_libraries(file) for file in sources(package))) - known
+    unasked = sorted(
+        {PACKAGE_OF.get(name, name.replace("_", "-")) for name in imported} - asked_for
+    )
+    assert not unasked
 
 
 def test_pure_rooms_keep_no_clock_and_start_no_thread():
