@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,9 +35,9 @@ SHORTEST_TOKEN = 16
 
 
 class Section(BaseModel):
-    """One table of the file: frozen, unknown keys refused."""
+    """One table of the file: frozen, unknown keys refused, values kept out of error texts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class CameraSettings(Section):
@@ -108,7 +109,12 @@ class Settings(BaseSettings):
     """All of it; read with :func:`load_settings`."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        # A mistyped token must not end up in the journal.
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
     )
 
     camera: CameraSettings = CameraSettings()
@@ -146,14 +152,23 @@ def load_settings(path: Path | None = None) -> Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"settings: {path} is not TOML: {error}") from error
     _refuse_unknown_environment()
+    unknown = sorted(table.keys() - Settings.model_fields.keys())
+    if unknown:
+        # Checked here, because BaseSettings would take some names for arguments of its own.
+        raise _refused(
+            f"{name}: unknown; known are {', '.join(Settings.model_fields)}" for name in unknown
+        )
     try:
         return Settings(**table)
     except ValidationError as error:
-        lines = [
+        raise _refused(
             f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
-        ]
-        raise SettingsError("settings refused:\n  " + "\n  ".join(lines)) from error
+        ) from error
+
+
+def _refused(lines: Iterable[str]) -> SettingsError:
+    return SettingsError("settings refused:\n  " + "\n  ".join(lines))
 
 
 def _refuse_unknown_environment() -> None:

@@ -19,6 +19,8 @@ from device.service.queue_thread import QueueThread
 _log = logging.getLogger(__name__)
 _WAITING = 2
 """Requests that may wait: more than that would be answered with pictures of the past."""
+_OPENING_S = 12.0
+"""A camera may take this long to open or to close before its first frame."""
 FRESH_S = 10.0
 """A frame taken this recently proves that the camera delivers."""
 
@@ -75,7 +77,7 @@ class CameraThread:
             return None
         try:
             # The camera keeps its own time; the margin is for a capture already under way.
-            self.request().result(timeout=(_WAITING + 1) * self._timeout_s + 1.0)
+            self.request().result(timeout=(_WAITING + 1) * self._timeout_s + _OPENING_S)
         except FutureTimeoutError:  # another class than TimeoutError before Python 3.11
             return f"{self._camera.name}: stuck; unplug it and plug it in, or restart the box"
         except BusyError:

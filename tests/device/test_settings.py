@@ -14,10 +14,6 @@ pytestmark = pytest.mark.portable
 
 TOKEN = "correct-horse-battery"
 
-LEAKS = pytest.mark.xfail(
-    reason="the chained ValidationError prints its input; hide_input_in_errors would keep it"
-)
-
 # Every key: what it is by default, and how another value is written in TOML, in the environment,
 # and read back.
 KEYS = [
@@ -117,17 +113,13 @@ def test_the_environment_wins_key_by_key(write, monkeypatch):
         ("[camera]\ndevise = 1\n", "camera.devise"),
         ("[lamp]\non = true\n", "lamp"),
         ("port = 1\n", "port"),
-        pytest.param(
-            '_env_prefix = "OTHER_"\n',
-            "_env_prefix",
-            marks=pytest.mark.xfail(
-                reason="top-level keys become arguments of BaseSettings, which has its own"
-            ),
-        ),
+        ('_env_prefix = "OTHER_"\n', "_env_prefix"),
     ],
 )
 def test_an_unknown_key_is_refused_by_name(write, text, named):
-    with pytest.raises(SettingsError, match=f"settings refused:\n  {named}: Extra inputs"):
+    with pytest.raises(
+        SettingsError, match=f"settings refused:\n  {named}: (Extra inputs|unknown)"
+    ):
         load_settings(write(text))
 
 
@@ -231,8 +223,8 @@ def test_the_token_is_never_printed(monkeypatch):
         f'[server]\ntoken = "{TOKEN}"\nport = -1\n',
         f'[server]\ntoken = "{TOKEN}"\ntypo = 1\n',
         f'[server]\ntoken = "{TOKEN}"\nport = \n',
-        pytest.param(f'[server]\ntoken = ["{TOKEN}"]\n', marks=LEAKS),
-        pytest.param('[server]\ntoken = "guess-me"\n', marks=LEAKS),
+        pytest.param(f'[server]\ntoken = ["{TOKEN}"]\n'),
+        pytest.param('[server]\ntoken = "guess-me"\n'),
     ],
 )
 def test_a_refusal_does_not_print_the_token_not_even_in_a_traceback(write, text):

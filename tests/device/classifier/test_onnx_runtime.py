@@ -140,7 +140,6 @@ from device.classifier import OnnxClassifier
 before = set(os.listdir("/proc/self/task"))
 classifier = OnnxClassifier(Path({str(model)!r}), threads=1)
 classifier.classify(np.zeros(({SIDE_PX}, {SIDE_PX}, 3), dtype=np.uint8))
-names = [Path(f"/proc/self/task/{{t}}/comm").read_text().strip() for t in os.listdir("/proc/self/task")]
 links = [os.readlink(f"/proc/self/fd/{{fd}}") for fd in os.listdir("/proc/self/fd")
          if os.path.islink(f"/proc/self/fd/{{fd}}")]
 print(len(os.listdir("/proc/self/task")) - len(before),

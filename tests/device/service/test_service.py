@@ -155,7 +155,7 @@ def test_a_worker_answers_while_the_camera_is_wedged():
     camera = FakeCamera()
     camera.gate.clear()
     with (
-        CameraThread(camera, timeout_s=0.5) as frames,
+        CameraThread(camera, timeout_s=30.0) as frames,
         Worker(ScriptedClassifier(), max_pixels=10**6, waiting=1) as worker,
     ):
         stuck = frames.request()
