@@ -89,7 +89,7 @@ class Uploads:
         """Refuse what the headers alone give away; return media type and form boundary."""
         stated = request.headers.get("content-type", "")
         kind, options = parse_options_header(stated)
-        media_type = kind.decode("latin-1")
+        media_type = kind.decode("latin-1").lower()
         if media_type not in (*PICTURE_TYPES, FORM_TYPE):
             raise Refused(
                 MEDIA_TYPE_REFUSED,
