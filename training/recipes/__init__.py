@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from training.recipes.demo import demo_student, demo_teacher
-from training.recipes.ham10000 import ham10000_supervised
+from training.recipes.ham10000 import ham10000_all_stages, ham10000_supervised
 from training.runs import RunConfig
 
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "demo_student": demo_student,
     "demo_teacher": demo_teacher,
+    "ham10000_all_stages": ham10000_all_stages,
     "ham10000_supervised": ham10000_supervised,
 }

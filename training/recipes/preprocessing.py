@@ -13,8 +13,8 @@ from device.core.manifest import (
 )
 
 
-def six_stages(side_px: int) -> PreprocessSpec:
-    """All six stages with mild parameters, for a model of *side_px*."""
+def six_stages(side_px: int, *, color_constancy: bool = True) -> PreprocessSpec:
+    """All six stages with mild parameters, for a model of *side_px*; one can be switched off."""
     return PreprocessSpec(
         version=1,
         stages=(
@@ -28,7 +28,7 @@ def six_stages(side_px: int) -> PreprocessSpec:
                 inpaint_radius_px=2,
             ),
             Denoise(enabled=True, diameter_px=3, sigma_color_levels=12.0, sigma_space_px=1.5),
-            ColorConstancy(enabled=True, norm_order=6),
+            ColorConstancy(enabled=color_constancy, norm_order=6),
             LocalContrast(enabled=True, clip_limit=1.0, tiles=4),
         ),
     )
