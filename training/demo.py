@@ -128,14 +128,15 @@ def draw_dataset(root: Path, *, pictures: int, seed: int = 1) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[str, ...]] = []
     wanted = {dx: max(1, round(share * pictures)) for dx, share in SHARES.items()}
-    for lesion, (dx, count) in enumerate(
-        track(
-            _lesions(wanted, rng),
-            description="drawing",
-            console=Console(stderr=True),
-            transient=True,
-        )
-    ):
+    console = Console(stderr=True)
+    lesions = track(
+        _lesions(wanted, rng),
+        description="drawing",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    for lesion, (dx, count) in enumerate(lesions):
         drawn_HWC = draw_lesion(
             seed * 100_000 + lesion,
             diagnosis=DIAGNOSIS_OF_DX[dx],

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,7 +47,7 @@ def prepared(
         spec: The stages; part of the key.
         folder: Where caches are kept; may be deleted at any time.
         variants: At least 1.
-        workers: Processes.
+        workers: Processes; one is the caller's own.
 
     Returns:
         uint8 ``[V, N, S, S, 3]``, memory-mapped and read-only.
@@ -63,20 +64,28 @@ def prepared(
         array = np.lib.format.open_memmap(partial_path, mode="w+", dtype=np.uint8, shape=shape)
         batches = [range(i, min(i + _BATCH, len(cases))) for i in range(0, len(cases), _BATCH)]
         make = partial(_prepare_batch, spec=spec, variants=variants)
-        # Spawned, not forked: OpenCV's and torch's threads do not survive a fork.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            results = pool.map(make, ([cases[i] for i in batch] for batch in batches))
-            for batch, pixels in zip(
-                batches,
-                track(
-                    results,
-                    total=len(batches),
-                    description=f"preparing {len(cases)} pictures",
-                    console=Console(stderr=True),
-                    transient=True,
-                ),
-                strict=True,
-            ):
+        with ExitStack() as stack:
+            run: Callable[..., Iterable[NDArray[np.uint8]]] = map
+            if workers > 1:
+                # Spawned, not forked: OpenCV's and torch's threads do not survive a fork.
+                pool = ProcessPoolExecutor(
+                    workers,
+                    mp_context=get_context("spawn"),
+                    # The processes share the cores already.
+                    initializer=cv2.setNumThreads,
+                    initargs=(1,),
+                )
+                run = stack.enter_context(pool).map
+            console = Console(stderr=True)
+            results = track(
+                run(make, ([cases[i] for i in batch] for batch in batches)),
+                total=len(batches),
+                description=f"preparing {len(cases)} pictures",
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
+            for batch, pixels in zip(batches, results, strict=True):
                 array[:, batch.start : batch.stop] = pixels
         array.flush()
         partial_path.rename(path)
@@ -96,7 +105,6 @@ def prepare_variant(case: Case, image_HWC: Pixels, spec: PreprocessSpec, variant
 def _prepare_batch(
     cases: Sequence[Case], *, spec: PreprocessSpec, variants: int
 ) -> NDArray[np.uint8]:
-    cv2.setNumThreads(1)
     pixels = np.empty((variants, len(cases), spec.side_px, spec.side_px, 3), dtype=np.uint8)
     for index, case in enumerate(cases):
         image_HWC = load_pixels(case)

@@ -13,6 +13,8 @@ def demo_teacher() -> RunConfig:
         TeacherConfig(
             backbones=("mobilenetv3_small_050", "test_convnext"), hidden_channels=64, dropout=0.1
         ),
+        epochs=10,
+        learning_rate=3e-3,
     )
 
 
@@ -30,10 +32,14 @@ def demo_student() -> RunConfig:
             embedding_channels=48,
             dropout=0.0,
         ),
+        epochs=15,
+        learning_rate=5e-3,
     )
 
 
-def _demo(name: str, model: StudentConfig | TeacherConfig) -> RunConfig:
+def _demo(
+    name: str, model: StudentConfig | TeacherConfig, *, epochs: int, learning_rate: float
+) -> RunConfig:
     return RunConfig(
         recipe=name,
         seed=1,
@@ -41,9 +47,9 @@ def _demo(name: str, model: StudentConfig | TeacherConfig) -> RunConfig:
         variants=2,
         model=model,
         augment=AugmentConfig(),
-        epochs=12,
-        batch_size=32,
-        learning_rate=3e-3,
+        epochs=epochs,
+        batch_size=16,
+        learning_rate=learning_rate,
         warmup_epochs=1,
         weight_decay=0.02,
         label_smoothing=0.0,
