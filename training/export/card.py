@@ -128,8 +128,8 @@ below {manifest.quality.lowest_sharpness:g}.
 - It was not measured on dark skin, on children, on other clinics or on other cameras; expect it
   to be worse there.
 - Rare diagnoses rest on few pictures, and their figures are loose.
-- Squamous cell carcinoma is not among the diagnoses, nor is melanoma without pigment a type of
-  its own.
+- Squamous cell carcinoma is not among the diagnoses, and melanomas without pigment
+  are rare in the pictures.
 - No test for lesions unlike all training pictures is made.
 
 ## How it was made
@@ -138,8 +138,8 @@ Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`.
 
 ```
 python -m training audit DATA
-python -m training train {training.recipe}
-python -m training export RUN
+python -m training train {training.recipe} --data DATA --out RUN
+python -m training export RUN --data DATA --out {file_name} --version {manifest.version}
 ```
 """
 

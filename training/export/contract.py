@@ -48,7 +48,9 @@ LICENSES: Mapping[str, str] = {
     "kaggle": "Kaggle set of ISIC-archive pictures: CC BY-NC and CC-0",
     "isic-extra": "ISIC-archive pictures: CC BY-NC and CC-0",
 }
-"""Of the training pictures, by data set; drawn pictures carry none."""
+"""Of the training pictures, by data set."""
+OWN_PICTURES = "drawn"
+"""Data set that the project draws itself; nobody else has a right in it."""
 QUALITY_LIMITS = QualityLimits(
     darkest_brightness=0.15,
     brightest_saturated_share=0.25,
@@ -177,9 +179,14 @@ def golden_case(content: bytes, side_px: int, calibration: Calibration) -> Golde
 
 def license_sentence(datasets: Sequence[str]) -> str:
     """Say what may be done with weights trained on *datasets*."""
-    known = [LICENSES[name] for name in datasets if name in LICENSES]
-    if not known:
-        return f"Weights trained on {', '.join(datasets)}; the licence of those pictures applies."
+    # A set that came in parts names them behind a slash.
+    sources = {name.split("/")[0] for name in datasets}
+    if sources == {OWN_PICTURES}:
+        return "Trained on drawn pictures alone; Apache-2.0 as the code."
+    unknown = sorted(sources - LICENSES.keys() - {OWN_PICTURES})
+    if unknown:
+        return f"Trained on {', '.join(unknown)}; the licence of those pictures applies."
+    known = [LICENSES[name] for name in sorted(sources - {OWN_PICTURES})]
     return (
         "Weights for non-commercial research and education only, after the licences of their "
         f"training pictures ({'; '.join(known)}). The code is Apache-2.0."
