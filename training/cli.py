@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=None if arguments is None else list(arguments))
     except (DataError, EdgeDermError, ExportError, RunError) as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, style="red")
+        Console(stderr=True).print(
+            f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0

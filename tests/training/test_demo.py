@@ -1,0 +1,94 @@
+"""The whole path, once, as small as it goes: from drawn pictures to the device's answer."""
+
+import csv
+import itertools
+import json
+from collections import Counter
+
+import pytest
+
+from training.audit import SPLIT_NAME
+from training.commands import Source, configure, evaluate_model, train_run
+from training.data.readers import read_dataset
+from training.data.splits import TEST, VALIDATION, read_split
+from training.demo import SHARES, draw_dataset, run_demo
+from training.errors import RunError
+from training.runs import DistillationConfig, load_config
+
+PICTURES = 140
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+
+
+def test_drawn_sets_have_all_diagnoses_several_pictures_and_no_telling_names(tmp_path):
+    draw_dataset(tmp_path, pictures=70)
+    cases = read_dataset(tmp_path)
+    assert {case.dataset for case in cases} == {"drawn"}
+    counts = Counter(case.diagnosis for case in cases)
+    assert counts == {dx.upper(): max(1, round(share * 70)) for dx, share in SHARES.items()}
+    lesions = Counter(case.lesion_id for case in cases)
+    assert max(lesions.values()) in {2, 3}
+    # Sorted by name, the labels are shuffled: far more changes than classes.
+    labels = [case.diagnosis for case in sorted(cases, key=lambda case: case.image_id)]
+    assert sum(a != b for a, b in itertools.pairwise(labels)) > 20
+
+
+def test_a_drawn_set_is_the_same_again(tmp_path):
+    for name in ("first", "second"):
+        draw_dataset(tmp_path / name, pictures=14)
+    first, second = (read_dataset(tmp_path / name) for name in ("first", "second"))
+    assert [case.path.read_bytes() for case in first] == [case.path.read_bytes() for case in second]
+
+
+def test_the_command_line_changes_a_recipe_only_where_told(tmp_path):
+    plain = configure("demo_student")
+    assert configure("demo_student", seed=5) == plain.model_copy(update={"seed": 5})
+    for name in ("config.json", "best.pt"):
+        (tmp_path / name).touch()
+    taught = configure("demo_student", teacher=tmp_path)
+    assert taught.distillation == DistillationConfig(
+        teacher_run=tmp_path, kd_temperature=1.0, kd_share=0.5
+    )
+    with pytest.raises(RunError, match="expected one of"):
+        configure("demo")
+
+
+@pytest.mark.slow
+def test_the_whole_path(tmp_path, capsys):
+    """Draw, audit, teach, learn, export, evaluate, answer; then go on and look again."""
+    demo = run_demo(tmp_path, pictures=PICTURES, epochs=1, workers=1)
+    printed = capsys.readouterr().out
+    assert "7. let the device answer" in printed
+    assert demo.answer["result"] in {"benign", "malignant", "uncertain", "retake"}
+    assert 0 <= demo.answer["probability_malignant"] <= 1
+    assert demo.answer["model"]["name"] == "edgederm-demo"
+
+    # What the demo left is what the verbs leave.
+    student = tmp_path / "student"
+    assert load_config(student).distillation.teacher_run == (tmp_path / "teacher").resolve()
+    assert json.loads((student / "metrics.json").read_text())["part"] == VALIDATION
+    assert (student / "report.md").is_file()
+    split = read_split(tmp_path / SPLIT_NAME)
+    with (tmp_path / "report" / "predictions.csv").open(newline="") as file:
+        judged = {row["image_id"] for row in csv.DictReader(file)}
+    assert judged == {image for image, part in split.part_of.items() if part == TEST}
+
+    # The file through the device's classifier and the run through torch say the same.
+    source = Source(
+        data=tmp_path / "data",
+        split=tmp_path / SPLIT_NAME,
+        cache=tmp_path / "cache",
+        workers=1,
+    )
+    of_run = evaluate_model(student, source)
+    assert json.loads((student / TEST / "metrics.json").read_text())["part"] == TEST
+    of_file = json.loads((tmp_path / "report" / "metrics.json").read_text())["metrics"]
+    assert of_run.metrics["auroc"].value == pytest.approx(of_file["auroc"]["value"], abs=0.01)
+
+    # A finished run that is asked for again is only judged again.
+    again = train_run(load_config(student), source, student)
+    assert len((student / "curves.jsonl").read_text().splitlines()) == 1
+    assert again.part == VALIDATION
