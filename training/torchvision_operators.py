@@ -21,13 +21,13 @@ def ensure_importable() -> None:
     if "torchvision" in sys.modules:
         return
     try:
-        import torchvision  # noqa: F401, PLC0415 - whole, or not: only importing tells
+        import torchvision
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
     else:
         return
-    import torch  # noqa: PLC0415 - only needed on this path
+    import torch
 
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
@@ -35,4 +35,4 @@ def ensure_importable() -> None:
     for name in ("nms", "qnms"):
         library.define(name + _SCHEMA)
     _kept.append(library)
-    import torchvision  # noqa: F401, PLC0415 - must succeed now
+    import torchvision  # noqa: F401 - must succeed now

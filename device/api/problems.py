@@ -68,7 +68,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             example="refused: another web site made the browser ask; open this box's own address",
         ),
         NOT_FOUND: Kind(
-            status=404, title="No such address", example="there is no /clasify on this box"
+            status=404, title="No such address", example="there is no /nowhere on this box"
         ),
         METHOD: Kind(
             status=405,

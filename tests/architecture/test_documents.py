@@ -1,5 +1,7 @@
 """What a user can set, type or ask for stands in the documents."""
 
+import re
+import tomllib
 from pathlib import Path
 
 from device import __version__
@@ -25,8 +27,6 @@ def test_every_verb_of_the_device_is_in_the_readme():
 
 
 def test_links_between_documents_lead_somewhere():
-    import re
-
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
         for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("device/**/*.md")]
@@ -37,10 +37,5 @@ def test_links_between_documents_lead_somewhere():
 
 
 def test_the_package_knows_its_version():
-    import sys
-
-    if sys.version_info >= (3, 11):
-        import tomllib
-
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        assert project["version"] == __version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__

@@ -138,7 +138,7 @@ def test_a_refusal_carries_its_headers_and_members():
 
 
 def test_an_unknown_address_is_a_problem(client, check_problem):
-    check_problem(client.get("/clasify"), 404, "not-found", "/clasify")
+    check_problem(client.get("/nowhere"), 404, "not-found", "/nowhere")
     check_problem(client.get("/classify/"), 404, "not-found")
     check_problem(client.get("/docs"), 404, "not-found")
 
