@@ -37,7 +37,9 @@ Data = Annotated[
 ]
 SplitFile = Annotated[
     Path,
-    typer.Option("--split", help="Who is in which part; the default is that of HAM10000."),
+    typer.Option(
+        "--split", help="Who is in which part.", show_default="training/splits/ham10000.csv"
+    ),
 ]
 Cache = Annotated[
     Path, typer.Option(help="Where prepared pictures are kept; may be deleted at any time.")
@@ -129,7 +131,9 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     """
     Train the network of a recipe, and report on the validation part.
 
-    For several processes or machines: accelerate launch --num_processes 2 -m training train ...
+    On several GPUs or machines: accelerate launch -m training train ...; in two processes without
+    a GPU: ACCELERATE_USE_CPU=true python -m torch.distributed.run --nproc-per-node 2 -m training
+    train ...
     """
     from training.commands import Source, configure, train_run
     from training.evaluate.report import print_metrics

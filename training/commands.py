@@ -106,7 +106,7 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
     """
     Train *config* in the folder *run*, or go on where it stopped, and report on validation.
 
-    Works in one process and in several under ``accelerate launch``: the first one prepares the
+    Works in one process and in several, started by accelerate or torch: the first one prepares the
     pictures and writes, the others wait and find them prepared.
 
     Returns:
@@ -117,12 +117,14 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
         RunError: *run* holds another configuration.
     """
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
+    cases, split = source.read()
+    # The calibration part is needed at the end only; what is missing is said before hours pass.
+    chosen = {
+        part: _chosen(cases, split, part, source) for part in (TRAIN, VALIDATION, CALIBRATION)
+    }
     with accelerator.main_process_first():
-        cases, split = source.read()
-        train_part = _prepare(
-            cases, split, TRAIN, config.preprocess, source, variants=config.variants
-        )
-        validation_part = _prepare(cases, split, VALIDATION, config.preprocess, source)
+        train_part = _prepared(chosen[TRAIN], config.preprocess, source, variants=config.variants)
+        validation_part = _prepared(chosen[VALIDATION], config.preprocess, source)
     is_first = accelerator.is_main_process
     train(config, train_part, validation_part, run)
     return evaluate_run(run, source, part=VALIDATION, out=run) if is_first else None
@@ -150,8 +152,10 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path) -> Evaluati
     _require_run(run)
     config, model = load_config(run), load_best(run)
     cases, split = source.read()
-    calibration_part = _prepare(cases, split, CALIBRATION, config.preprocess, source)
-    judged = _prepare(cases, split, part, config.preprocess, source)
+    calibration_part = _prepared(
+        _chosen(cases, split, CALIBRATION, source), config.preprocess, source
+    )
+    judged = _prepared(_chosen(cases, split, part, source), config.preprocess, source)
     fitted_N = predict(model, calibration_part).malignancy_logit_N
     calibration = fit_calibration(fitted_N, calibration_part.malignant_N)
     point = choose_operating_point(calibrate(calibration, fitted_N), calibration_part.malignant_N)
@@ -184,7 +188,7 @@ def evaluate_file(model: Path, source: Source, *, part: str, out: Path | None) -
     classifier = OnnxClassifier(model)
     manifest = classifier.manifest
     cases, split = source.read()
-    judged = _prepare(cases, split, part, manifest.preprocess, source)
+    judged = _prepared(_chosen(cases, split, part, source), manifest.preprocess, source)
     evaluation = _evaluation(
         f"{manifest.name} {manifest.version}",
         _Judged(part=part, pictures=judged, split=split),
@@ -239,16 +243,8 @@ def _evaluation(
     )
 
 
-def _prepare(
-    cases: list[Case],
-    split: Split,
-    part: str,
-    spec: PreprocessSpec,
-    source: Source,
-    *,
-    variants: int = 1,
-) -> PreparedPart:
-    """Prepare one part, or say that it is empty."""
+def _chosen(cases: list[Case], split: Split, part: str, source: Source) -> list[Case]:
+    """The cases of *part*; DataError if there are none."""
     chosen = split.cases(cases, part)
     if not chosen:
         raise DataError(
@@ -256,7 +252,13 @@ def _prepare(
             [f"no picture of {source.data} is in it"],
             "name one of train, validation, calibration, test, and the split of this data set",
         )
-    return prepare_part(chosen, spec, cache=source.cache, variants=variants, workers=source.workers)
+    return chosen
+
+
+def _prepared(
+    cases: list[Case], spec: PreprocessSpec, source: Source, *, variants: int = 1
+) -> PreparedPart:
+    return prepare_part(cases, spec, cache=source.cache, variants=variants, workers=source.workers)
 
 
 def _require_run(run: Path) -> None:
