@@ -46,14 +46,18 @@ class Resize(Record):
 
 
 class HairRemoval(Record):
-    """Dark hair found by black-hat and painted over; see ``preprocess.hair_removal``."""
+    """Dark hair found by its shape and painted over; see ``preprocess.hair_removal``."""
 
     stage: Literal["hair_removal"] = "hair_removal"
     enabled: bool
     kernel_px: Annotated[int, Field(ge=3, le=63)]
     threshold_levels: Annotated[int, Field(ge=1, le=254)]
-    largest_share: Share
-    """With more than this share of the picture marked, it is texture and is left alone."""
+    shortest_px: Annotated[int, Field(ge=1, le=512)]
+    """A mark that spans less is a dot or a piece of the lesion's network."""
+    thickest_px: Annotated[float, Field(gt=0.0, le=32.0)]
+    """Most area that a single hair may have for each pixel that it spans."""
+    densest_share: Share
+    """Most area that crossing hairs may have in the box around them."""
     inpaint_radius_px: Annotated[int, Field(ge=1, le=15)]
 
 

@@ -41,7 +41,7 @@ def _ham10000(name: str, preprocess: PreprocessSpec) -> RunConfig:
         variants=6,
         model=STUDENT,
         augment=AugmentConfig(),
-        epochs=90,
+        epochs=60,
         batch_size=64,
         learning_rate=2e-3,
         warmup_epochs=3,

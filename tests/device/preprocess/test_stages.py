@@ -30,7 +30,13 @@ pytestmark = pytest.mark.portable
 
 FIELD = FieldOfView(enabled=True, dark_share=0.3, smallest_side_share=0.5)
 HAIR = HairRemoval(
-    enabled=True, kernel_px=7, threshold_levels=14, largest_share=0.15, inpaint_radius_px=2
+    enabled=True,
+    kernel_px=7,
+    threshold_levels=14,
+    shortest_px=24,
+    thickest_px=4.0,
+    densest_share=0.15,
+    inpaint_radius_px=2,
 )
 NOISE = Denoise(enabled=True, diameter_px=3, sigma_color_levels=12.0, sigma_space_px=1.5)
 COLOR = ColorConstancy(enabled=True, norm_order=6)
@@ -135,11 +141,26 @@ def test_without_hair_nothing_is_painted():
     assert remove_hair(picture, HAIR) is picture
 
 
-def test_texture_everywhere_is_left_alone():
-    """A pigment network is not hair: with too much marked, the picture stays."""
+def test_a_pigment_network_is_left_alone():
+    """Thin dark lines that mesh are the lesion's own; removing them removes the diagnosis."""
     picture = np.full((64, 64, 3), 200, dtype=np.uint8)
-    picture[::3] = 40
+    picture[10:50:4, 10:50] = 60
+    picture[10:50, 10:50:4] = 60
     assert remove_hair(picture, HAIR) is picture
+
+
+def test_dots_and_globules_are_left_alone():
+    picture = np.full((64, 64, 3), 200, dtype=np.uint8)
+    picture[8:56:6, 8:56:6] = 40
+    assert remove_hair(picture, HAIR) is picture
+
+
+def test_hairs_that_cross_are_painted_over():
+    clean = np.full((128, 128, 3), (200, 160, 150), dtype=np.uint8)
+    hairy = clean.copy()
+    for start, end in [((5, 10), (120, 110)), ((10, 120), (118, 8)), ((60, 2), (66, 126))]:
+        cv2.line(hairy, start, end, (60, 40, 30), 2, cv2.LINE_AA)
+    assert np.abs(remove_hair(hairy, HAIR).astype(int) - clean).max() <= 20
 
 
 def test_noise_falls_and_an_edge_stays():
