@@ -79,6 +79,7 @@ def train(
         _keep_lines(folder / CURVES_NAME, state.epoch)
     prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
 
+    console = Console(stderr=True)
     for epoch in range(state.epoch, config.epochs):
         started = time.perf_counter()
         order = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
@@ -99,8 +100,8 @@ def train(
             total=steps,
             description=f"epoch {epoch + 1}/{config.epochs}",
             transient=True,
-            console=Console(stderr=True),
-            disable=not accelerator.is_main_process,
+            console=console,
+            disable=not (accelerator.is_main_process and console.is_terminal),
         ):
             x_BCHW = augment(batch.x_BCHW.to(accelerator.device), config.augment, changes)
             loss, terms = _loss(prepared_model(x_BCHW), x_BCHW, batch, config, teacher)
