@@ -29,7 +29,7 @@ run: $(DEVICE) ## start the daemon with the shipped model and sample pictures
 	.venv/bin/python -m device serve
 
 test: $(DEVICE_TEST) $(DEV) ## run all tests, the portable ones under the device lock as well
-	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/architecture
+	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/appliance tests/architecture
 	.venv-dev/bin/python -m pytest --cov=device
 
 lint: $(DEV) ## check style, types, spelling and the direction of imports
