@@ -166,13 +166,23 @@ def evaluate(
     ] = None,
     cache: Cache = _CACHE,
     workers: Workers = _CORES,
+    from_files: Annotated[  # noqa: FBT002 - typer makes it the switch --from-files
+        bool,
+        typer.Option(
+            "--from-files",
+            help="For an ONNX file: ask `python -m device classify` for every picture's file too.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a run or a model file on one part, with 95 % intervals."""
-    from training.commands import Source, evaluate_model
+    from training.commands import Source, auroc_from_files, evaluate_model
     from training.evaluate.report import print_metrics
 
     source = Source(data=data, split=split, cache=cache, workers=workers)
     print_metrics(evaluate_model(model, source, part=part, out=out), Console())
+    if from_files:
+        auroc = auroc_from_files(model, source, part=part)
+        Console().print(f"AUROC from file to answer, per picture: {auroc:.4f}", highlight=False)
 
 
 @app.command(

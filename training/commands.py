@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator, InitProcessGroupKwargs
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from device.classifier import OnnxClassifier
 from device.core.manifest import Calibration, OperatingPoint, PreprocessSpec
@@ -30,6 +31,7 @@ from training.data.splits import (
 )
 from training.errors import DataError, RunError
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
+from training.evaluate.from_files import probabilities_from_files
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.model_file import predict_with_file
 from training.evaluate.predictions import predict
@@ -198,6 +200,22 @@ def evaluate_file(model: Path, source: Source, *, part: str, out: Path | None) -
     if out is not None:
         write_report(evaluation, out)
     return evaluation
+
+
+def auroc_from_files(model: Path, source: Source, *, part: str) -> float:
+    """
+    Area under the curve of the answers that ``python -m device classify`` gives for a part.
+
+    Raises:
+        DataError: Data set and split do not fit.
+        RunError: *model* is no file, or the device refuses it or a picture.
+    """
+    if not model.is_file():
+        raise RunError(f"{model}: expected an ONNX file; export the run first")
+    cases, split = source.read()
+    chosen = split.cases(cases, part)
+    probability_N = probabilities_from_files(model, [case.path for case in chosen])
+    return float(roc_auc_score([case.malignant for case in chosen], probability_N))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
