@@ -18,8 +18,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.drawing.artifacts import add_hair, add_ink, add_ruler, add_vignette
+from device.drawing.hair import add_hair
+from device.drawing.ink import add_ink
 from device.drawing.lesion import draw_lesion
+from device.drawing.ruler import add_ruler
+from device.drawing.vignette import add_vignette
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
