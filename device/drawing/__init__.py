@@ -7,13 +7,13 @@ picture is stored, read or needed.
 
 from device.drawing.hair import add_hair
 from device.drawing.ink import add_ink
-from device.drawing.lesion import DIAGNOSES, draw_lesion, draw_skin
+from device.drawing.lesion import draw_lesion
 from device.drawing.ruler import add_ruler
 from device.drawing.samples import SAMPLES, Sample, draw_sample
+from device.drawing.skin import draw_skin
 from device.drawing.vignette import add_vignette
 
 __all__ = [
-    "DIAGNOSES",
     "SAMPLES",
     "Sample",
     "add_hair",
