@@ -27,16 +27,9 @@ _LIGHT_C: Final = ((222, 204, 176), (236, 228, 216), (198, 160, 116))
 
 # The parts of a hair: first point, last point, share of its width.  On a fine one there are no
 # pixels to show more than two.
-_STUBBLE: Final = ((0, 5, 1.0),)
-_FINE: Final = ((0, 10, 1.0), (10, 13, 0.55))
-_WIDE: Final = (
-    (0, 6, 1.0),
-    (6, 8, 0.9),
-    (8, 10, 0.75),
-    (10, 11, 0.6),
-    (11, 12, 0.5),
-    (12, 13, 0.4),
-)
+_STUBBLE = ((0, 5, 1.0),)
+_FINE = ((0, 10, 1.0), (10, 13, 0.55))
+_WIDE = ((0, 6, 1.0), (6, 8, 0.9), (8, 10, 0.75), (10, 11, 0.6), (11, 12, 0.5), (12, 13, 0.4))
 _WIDE_PX: Final = 3.0  # in the mask; above it a hair is drawn as a wide one
 
 
@@ -44,9 +37,8 @@ def add_hair(pixels_HWC: Pixels, rng: np.random.Generator, *, count: int | None 
     """
     Lay hairs over the picture.
 
-    The hairs of one picture share a color and mostly a direction; each is a bent line that
-    thins out toward its tip.  About one picture in six gets stubble instead: many short,
-    straight hairs.
+    The hairs of one picture share a color and mostly a direction; each is a bent line, thinner
+    toward its tip.  About one picture in six gets stubble instead: many short, straight hairs.
 
     Args:
         pixels_HWC: sRGB, uint8 ``[H, W, 3]``, each side at least 32 px; not written to.
@@ -95,9 +87,7 @@ def add_hair(pixels_HWC: Pixels, rng: np.random.Generator, *, count: int | None 
     path_NPD += middle_N1D - path_NPD[:, t_P.size // 2, None]
     hair_px_N = mean_width_px * rng.uniform(0.75, 1.25, count)
     opacity_N = rng.uniform(0.5, 0.95, count)
-    for path_PD, hair_px, opacity in zip(
-        path_NPD, hair_px_N.tolist(), opacity_N.tolist(), strict=True
-    ):
+    for path_PD, hair_px, opacity in zip(path_NPD, hair_px_N, opacity_N, strict=True):
         for first, last, share in parts:
             mask.draw([path_PD[first : last + 1]], width_px=share * hair_px, opacity=opacity)
     return mask.painted(pixels_HWC, np.clip(color_C, 0.0, 255.0))

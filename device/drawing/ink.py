@@ -28,12 +28,7 @@ def add_ink(pixels_HWC: Pixels, rng: np.random.Generator) -> Pixels:
     Ink takes light away from the skin below it, so it is multiplied in; its edge is soft and
     its coverage uneven.
 
-    Args:
-        pixels_HWC: sRGB, uint8 ``[H, W, 3]``, each side at least 32 px; not written to.
-        rng: Where the chance comes from; equal state gives an equal picture.
-
-    Raises:
-        ValueError: This is no such picture.
+    Arguments and errors as in :func:`device.drawing.add_hair`.
     """
     height_px, width_px = checked_size(pixels_HWC, "add_ink")
     mask = LineMask(height_px, width_px, is_fine=False)
@@ -47,9 +42,8 @@ def add_ink(pixels_HWC: Pixels, rng: np.random.Generator) -> Pixels:
             _draw_stroke(mask, rng, stroke_px)
     # Ink gathers in the furrows of the skin: a coarse grid of densities.
     patch_px = max(2.0, 2.5 * mask.diagonal_px / REFERENCE_DIAGONAL_PX)
-    coarse_HW = rng.integers(
-        153, 256, (int(height_px / patch_px) + 2, int(width_px / patch_px) + 2), np.uint8
-    )
+    patches = (int(height_px / patch_px) + 2, int(width_px / patch_px) + 2)
+    coarse_HW = rng.integers(153, 256, patches, np.uint8)
     density_HW = cv2.resize(coarse_HW, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     soft_HW = cv2.GaussianBlur(mask.cover(), (0, 0), max(0.5, 0.12 * stroke_px))
     cover_HW = np.asarray(cv2.multiply(soft_HW, density_HW, scale=1.0 / 255.0), np.uint8)

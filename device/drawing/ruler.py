@@ -36,15 +36,10 @@ def add_ruler(pixels_HWC: Pixels, rng: np.random.Generator) -> Pixels:
     """
     Lay a scale along one edge of the picture.
 
-    Short ticks at even steps, a longer one at each fifth and tenth, sometimes with a base line
-    and with numbers, in black or in white.
+    Short ticks, a longer one at each fifth and tenth, sometimes a base line and numbers, in
+    black or in white.
 
-    Args:
-        pixels_HWC: sRGB, uint8 ``[H, W, 3]``, each side at least 32 px; not written to.
-        rng: Where the chance comes from; equal state gives an equal picture.
-
-    Raises:
-        ValueError: This is no such picture.
+    Arguments and errors as in :func:`device.drawing.add_hair`.
     """
     height_px, width_px = checked_size(pixels_HWC, "add_ruler")
     mask = LineMask(height_px, width_px)
@@ -70,13 +65,10 @@ def add_ruler(pixels_HWC: Pixels, rng: np.random.Generator) -> Pixels:
 
     def place(points_PD: NDArray[np.float64]) -> NDArray[np.float64]:
         u, v = points_PD[..., 0] - 0.5 * along_px, points_PD[..., 1] - inset_px
-        u, v = (
-            math.cos(angle) * u - math.sin(angle) * v + 0.5 * along_px,
-            math.sin(angle) * u + math.cos(angle) * v + inset_px,
-        )
-        if is_mirrored:
-            v = across_px - v
-        return np.stack((u, v) if is_level else (v, u), axis=-1)
+        x = math.cos(angle) * u - math.sin(angle) * v + 0.5 * along_px
+        y = math.sin(angle) * u + math.cos(angle) * v + inset_px
+        y = across_px - y if is_mirrored else y
+        return np.stack((x, y) if is_level else (y, x), axis=-1)
 
     index_N = np.arange(tick_count)
     tick_NPD = np.empty((tick_count, 2, 2))

@@ -1,15 +1,10 @@
-"""
-The round opening of a dermatoscope.
-
-Legend: H height, W width, C color channel (red, green, blue).
-"""
+"""The round opening of a dermatoscope.  Legend: H height, W width, C color channel."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from device.core.values import Pixels
 from device.drawing.overlay import checked_size
@@ -22,21 +17,13 @@ def add_vignette(
     Look through a round opening: black outside a disc near the middle.
 
     The edge of the disc is soft, and inside it the light falls off a little toward the rim.
-
-    Args:
-        pixels_HWC: sRGB, uint8 ``[H, W, 3]``, each side at least 32 px; not written to.
-        rng: Where the chance comes from; equal state gives an equal picture.
-        radius_share:
-            Radius of the disc as a share of half the diagonal, above 0: at 0.6 the disc of a
-            4:3 picture just fits between top and bottom, at 1 it reaches the corners.  ``None``
-            draws one between 0.62 and 0.95.
-
-    Raises:
-        ValueError: This is no such picture, or *radius_share* is not above 0.
+    Arguments and errors as in :func:`device.drawing.add_hair`, and *radius_share*: the radius
+    of the disc as a share of half the diagonal, above 0.  At 0.6 the disc of a 4:3 picture just
+    fits between top and bottom, at 1 it reaches the corners; ``None`` draws it.
     """
     height_px, width_px = checked_size(pixels_HWC, "add_vignette")
     drawn_share = rng.uniform(0.62, 0.95)
-    share = drawn_share if radius_share is None else radius_share
+    share = drawn_share if radius_share is None else float(radius_share)
     if not share > 0.0:
         raise ValueError(f"add_vignette: expected a radius_share above 0, found {share}")
     half_diagonal_px = 0.5 * math.hypot(height_px, width_px)
@@ -46,16 +33,12 @@ def add_vignette(
     edge_px = max(1.0, rng.uniform(0.01, 0.07) * half_diagonal_px)
     falloff, rest = rng.uniform(0.0, 0.25), rng.uniform(0.0, 0.02)
 
-    y_H = np.arange(height_px, dtype=np.float32) + np.float32(0.5 - center_y_px)
-    x_W = np.arange(width_px, dtype=np.float32) + np.float32(0.5 - center_x_px)
+    y_H = np.arange(height_px, dtype=np.float32) + (0.5 - center_y_px)
+    x_W = np.arange(width_px, dtype=np.float32) + (0.5 - center_x_px)
     distance_HW = np.sqrt((y_H**2)[:, None] + (x_W**2)[None, :])
-    # Smooth step from 1 inside to 0 outside, centred on the rim.
-    ramp_HW = np.clip(
-        (np.float32(radius_px + 0.5 * edge_px) - distance_HW) * np.float32(1.0 / edge_px), 0.0, 1.0
-    )
-    light_HW = ramp_HW * ramp_HW * (np.float32(3.0) - np.float32(2.0) * ramp_HW)
-    inside_HW = np.minimum(distance_HW * np.float32(1.0 / radius_px), np.float32(1.0))
-    light_HW *= np.float32(1.0) - np.float32(falloff) * inside_HW**2
-    light_HW = np.float32(rest) + np.float32(1.0 - rest) * light_HW
-    seen_HWC: NDArray[np.float32] = pixels_HWC * light_HW[:, :, None]
-    return np.rint(seen_HWC).astype(np.uint8)
+    # Smooth step from 1 inside to 0 outside, centered on the rim.
+    ramp_HW = np.clip((radius_px + 0.5 * edge_px - distance_HW) * (1.0 / edge_px), 0.0, 1.0)
+    light_HW = ramp_HW * ramp_HW * (3.0 - 2.0 * ramp_HW)
+    light_HW *= 1.0 - falloff * np.minimum(distance_HW * (1.0 / radius_px), 1.0) ** 2
+    light_HW = rest + (1.0 - rest) * light_HW
+    return np.asarray(np.rint(pixels_HWC * light_HW[:, :, None]).astype(np.uint8))
