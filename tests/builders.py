@@ -65,7 +65,9 @@ def a_manifest(**changes: Any) -> ModelManifest:
         "name": "test",
         "version": "0.0.1",
         "intended_use": "tests",
-        "input": InputSpec(side_px=SIDE_PX),
+        "input": InputSpec(
+            name="image", dtype="uint8", layout="NHWC", color="RGB", side_px=SIDE_PX
+        ),
         "preprocess": a_spec(),
         "diagnoses": DIAGNOSES,
         "malignant": MALIGNANT_DIAGNOSES,
@@ -81,7 +83,6 @@ def a_manifest(**changes: Any) -> ModelManifest:
         "golden": GoldenCase(
             seed=7,
             diagnosis="NV",
-            malignancy_logit=0.0,
             probability_malignant=0.5,
             diagnosis_probabilities=(1 / 7,) * 7,
             tolerance=1e-4,
@@ -167,6 +168,7 @@ def a_model_file(
     input_type: str = "UINT8",
     side_px: int = SIDE_PX,
     value: float = 0.0,
+    batch: int | str = "N",
 ) -> Path:
     """
     Write an ONNX file whose every output is *value*, with a contract.
@@ -179,6 +181,7 @@ def a_model_file(
         input_type: Of the tensor ``image``.
         side_px: Of the input.
         value: What the network says.
+        batch: First axis of input and outputs; a name leaves it free.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -204,13 +207,13 @@ def a_model_file(
         )
         nodes.append(helper.make_node("Reshape", ["nothing", f"{name}_shape"], [f"{name}_0"]))
         nodes.append(helper.make_node("Add", [f"{name}_0", f"{name}_value"], [name]))
-        ends.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape]))
+        ends.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *shape]))
     graph = helper.make_graph(
         nodes,
         "test",
         [
             helper.make_tensor_value_info(
-                "image", getattr(TensorProto, input_type), ["N", side_px, side_px, 3]
+                "image", getattr(TensorProto, input_type), [batch, side_px, side_px, 3]
             )
         ],
         ends,

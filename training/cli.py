@@ -46,6 +46,7 @@ Cache = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare pictures.")]
 _CACHE = Path("var/cache")
+_AUDIT = Path("var/audit")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,8 +92,8 @@ def audit(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for audit.json and split.csv.", file_okay=False)
-    ] = None,
+        Path, typer.Option(help="Folder for audit.json and split.csv.", file_okay=False)
+    ] = _AUDIT,
     draws: Annotated[int, typer.Option(min=1, help="Random splits to average over.")] = 200,
 ) -> None:
     """Say what a random split would leak, and make one that leaks nothing."""
@@ -100,8 +101,7 @@ def audit(
 
     found = audit_datasets(data, also or [], duplicates=duplicates, draws=draws)
     print_audit(found, Console())
-    if out is not None:
-        write_audit(found, out)
+    write_audit(found, out)
 
 
 @app.command(
@@ -156,7 +156,9 @@ def evaluate(
     ],
     data: Data,
     split: SplitFile = _HAM10000_SPLIT,
-    part: Annotated[str, typer.Option(help="train, validation, calibration or test.")] = "test",
+    part: Annotated[
+        str, typer.Option(help="train, validation, calibration, or test, which is read once.")
+    ] = "validation",
     out: Annotated[
         Path | None,
         typer.Option(

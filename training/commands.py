@@ -20,6 +20,7 @@ from device.classifier import OnnxClassifier
 from device.core.manifest import Calibration, OperatingPoint, PreprocessSpec
 from training.data.case import Case
 from training.data.dataset import PreparedPart, prepare_part
+from training.data.provenance import describe_data, require_split
 from training.data.readers import read_dataset
 from training.data.splits import (
     CALIBRATION,
@@ -43,6 +44,7 @@ from training.runs import (
     BEST_NAME,
     CONFIG_NAME,
     CURVES_NAME,
+    DataConfig,
     DistillationConfig,
     RunConfig,
     load_config,
@@ -95,7 +97,7 @@ def configure(
     if seed is not None:
         changes["seed"] = seed
     if epochs is not None:
-        changes["epochs"] = epochs
+        changes |= {"epochs": epochs, "recipe": f"{recipe} --epochs {epochs}"}
     if teacher is not None:
         _require_run(teacher)
         changes["distillation"] = DistillationConfig(
@@ -116,17 +118,19 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
 
     Raises:
         DataError: Data set and split do not fit, or a part is too small.
-        RunError: *run* holds another configuration.
+        RunError: *run* holds another configuration, or one of other pictures or another split.
     """
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
     cases, split = source.read()
-    # The calibration part is needed at the end only; what is missing is said before hours pass.
+    config = config.model_copy(update={"data": describe_data(cases, split)})
     chosen = {
         part: _chosen(cases, split, part, source) for part in (TRAIN, VALIDATION, CALIBRATION)
     }
     with accelerator.main_process_first():
         train_part = _prepared(chosen[TRAIN], config.preprocess, source, variants=config.variants)
         validation_part = _prepared(chosen[VALIDATION], config.preprocess, source)
+        # Needed at the end only; what is wrong with it is said before hours pass.
+        _prepared(chosen[CALIBRATION], config.preprocess, source)
     is_first = accelerator.is_main_process
     train(config, train_part, validation_part, run)
     return evaluate_run(run, source, part=VALIDATION, out=run) if is_first else None
@@ -154,6 +158,8 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path) -> Evaluati
     _require_run(run)
     config, model = load_config(run), load_best(run)
     cases, split = source.read()
+    if config.data is not None:
+        require_split(config.data, cases, split)
     calibration_part = _prepared(
         _chosen(cases, split, CALIBRATION, source), config.preprocess, source
     )
@@ -190,6 +196,9 @@ def evaluate_file(model: Path, source: Source, *, part: str, out: Path | None) -
     classifier = OnnxClassifier(model)
     manifest = classifier.manifest
     cases, split = source.read()
+    record = manifest.training
+    trained_on = DataConfig(fingerprint=record.fingerprint, split_sha256=record.split_sha256)
+    require_split(trained_on, cases, split)
     judged = _prepared(_chosen(cases, split, part, source), manifest.preprocess, source)
     evaluation = _evaluation(
         f"{manifest.name} {manifest.version}",

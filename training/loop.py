@@ -2,7 +2,8 @@
 One readable training loop for teacher and student, on one machine or many.
 
 Hugging Face accelerate places it on what there is: a CPU, several, a GPU, several machines.
-A run that was stopped goes on from its last finished epoch and ends as if it had not been.
+A run that was stopped goes on from its last finished epoch; on one CPU it ends, to the bit, as if
+it had not been stopped.
 """
 
 from __future__ import annotations
@@ -59,6 +60,11 @@ def train(
     model = build_model(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     teacher = _teacher(config, accelerator)
     steps = len(train_part) // config.batch_size
+    if config.batch_size % accelerator.num_processes:
+        raise RunError(
+            f"a batch of {config.batch_size} cannot be shared evenly by "
+            f"{accelerator.num_processes} processes"
+        )
     if steps == 0:
         raise RunError(
             f"{len(train_part)} training pictures do not fill one batch of {config.batch_size}"
@@ -77,6 +83,9 @@ def train(
     state = _load(folder, model, ema, optimizer, schedule)
     if accelerator.is_main_process:
         _keep_lines(folder / CURVES_NAME, state.epoch)
+        if state.epoch < config.epochs:
+            # A finished run that is only looked at was trained by the commit that it names.
+            record_commit(folder)
     prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
 
     console = Console(stderr=True)
@@ -113,9 +122,10 @@ def train(
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.item() / steps
         auroc = _validation_auroc(ema.module, validation_part)
+        is_best = auroc > state.best_auroc
         state = _State(epoch=epoch + 1, best_auroc=max(state.best_auroc, auroc))
         if accelerator.is_main_process:
-            if auroc == state.best_auroc:
+            if is_best:
                 _write(folder / BEST_NAME, ema.module.state_dict())
             line = {
                 "epoch": epoch + 1,
@@ -148,14 +158,25 @@ def _claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
             for name in (CURVES_NAME, COMMIT_NAME):
                 (folder / name).unlink(missing_ok=True)
         save_config(folder, config)
-        record_commit(folder)
     accelerator.wait_for_everyone()
 
 
 def _teacher(config: RunConfig, accelerator: Accelerator) -> nn.Module | None:
     if config.distillation is None:
         return None
-    return load_best(config.distillation.teacher_run).to(accelerator.device)
+    folder = config.distillation.teacher_run
+    taught = load_config(folder)
+    if taught.preprocess != config.preprocess:
+        raise RunError(
+            f"teacher {folder}: expected the student's own stages and side, found others; train it "
+            "with the same preprocessing"
+        )
+    if taught.data != config.data:
+        raise RunError(
+            f"teacher {folder}: expected the student's own pictures and split, found others; a "
+            "teacher that saw a test lesion would give it away"
+        )
+    return load_best(folder).to(accelerator.device)
 
 
 def _loss(
@@ -216,6 +237,7 @@ def _save(folder: Path, state: _State, model: nn.Module, ema: Any, *parts: Any) 
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
             "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         },
     )
 
@@ -232,6 +254,8 @@ def _load(folder: Path, model: nn.Module, ema: Any, *parts: Any) -> _State:
     schedule.load_state_dict(saved["schedule"])
     # Dropout draws from it; without it a resumed run would end elsewhere.
     torch.set_rng_state(saved["torch_rng"])
+    if len(saved["cuda_rng"]) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(saved["cuda_rng"])
     return _State(epoch=saved["epoch"], best_auroc=saved["best_auroc"])
 
 

@@ -76,6 +76,13 @@ class DistillationConfig(Config):
     """Share of the soft loss; the rest is the loss on labels."""
 
 
+class DataConfig(Config):
+    """Exactly which pictures in which parts; filled in when a training starts."""
+
+    fingerprint: str
+    split_sha256: str
+
+
 class RunConfig(Config):
     """Every knob of a training."""
 
@@ -95,6 +102,8 @@ class RunConfig(Config):
     label_smoothing: float
     ema_decay: float
     distillation: DistillationConfig | None = None
+    data: DataConfig | None = None
+    """None in a recipe, which may be used on any data."""
 
     @property
     def side_px(self) -> int:

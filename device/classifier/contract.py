@@ -12,12 +12,13 @@ from device.core.errors import ModelError
 from device.core.manifest import COMPATIBLE, METADATA_KEY, SCHEMA_VERSION, ModelManifest
 
 _REEXPORT = "export the model again with `python -m training export`"
+ANY = -1
 _UPDATE = "update the device's software, or export a model for this generation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """Name, type and shape of one end of a graph; a free axis is None."""
+    """Name, type and shape of one end of a graph; a free axis is None, any size is ANY."""
 
     name: str
     dtype: str
@@ -41,7 +42,7 @@ def read_contract(metadata: Mapping[str, str]) -> ModelManifest:
         )
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
             field=f"metadata_props[{METADATA_KEY!r}]",
             expected="a JSON document",
@@ -49,7 +50,7 @@ def read_contract(metadata: Mapping[str, str]) -> ModelManifest:
             remedy=_REEXPORT,
         ) from error
     found = document.get("schema_version") if isinstance(document, dict) else None
-    if found != SCHEMA_VERSION:
+    if type(found) is not int or found != SCHEMA_VERSION:
         raise ModelError(
             field="schema_version", expected=SCHEMA_VERSION, found=found, remedy=_UPDATE
         )
@@ -61,8 +62,8 @@ def read_contract(metadata: Mapping[str, str]) -> ModelManifest:
             remedy=_UPDATE,
         )
     try:
-        # Strings of the document itself: strict JSON types, tuples from lists.
-        return ModelManifest.model_validate_json(text)
+        # Strict: "no" is not false, and "64" is not a number.
+        return ModelManifest.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ModelError(
@@ -92,8 +93,8 @@ def check_graph(
             name="diagnosis_logits", dtype="tensor(float)", shape=(None, len(manifest.diagnoses))
         ),
         # The sizes of map and embedding are the model's own business.
-        Tensor(name="activation_map", dtype="tensor(float)", shape=(None, None, None)),
-        Tensor(name="embedding", dtype="tensor(float)", shape=(None, None)),
+        Tensor(name="activation_map", dtype="tensor(float)", shape=(None, ANY, ANY)),
+        Tensor(name="embedding", dtype="tensor(float)", shape=(None, ANY)),
     ]
     for what, expected, found in (
         ("input", expected_inputs, inputs),
@@ -118,5 +119,5 @@ def check_graph(
 
 def _fits(wanted: Sequence[int | None], given: Sequence[int | None]) -> bool:
     return len(wanted) == len(given) and all(
-        a is None or a == b for a, b in zip(wanted, given, strict=True)
+        a in (ANY, b) for a, b in zip(wanted, given, strict=True)
     )

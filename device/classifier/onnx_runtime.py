@@ -20,7 +20,7 @@ from device.decision.policy import probability_malignant, softmax
 from device.drawing import draw_lesion
 
 PROVIDERS = ("CPUExecutionProvider",)
-_LOAD_ERRORS = (
+_RUNTIME_ERRORS = (
     state.Fail,
     state.InvalidArgument,
     state.InvalidGraph,
@@ -61,7 +61,7 @@ class OnnxClassifier:
             self._session = onnxruntime.InferenceSession(
                 content, sess_options=_options(threads), providers=list(PROVIDERS)
             )
-        except _LOAD_ERRORS as error:
+        except _RUNTIME_ERRORS as error:
             raise ModelError(
                 field="file",
                 expected="an ONNX graph that this runtime can run",
@@ -99,9 +99,17 @@ class OnnxClassifier:
                 f"classify: expected uint8 [{side}, {side}, 3], found {image_HWC.dtype} "
                 f"{list(image_HWC.shape)}; prepare the picture with device.preprocess first"
             )
-        outputs: list[NDArray[np.float32]] = self._session.run(
-            None, {self.manifest.input.name: np.ascontiguousarray(image_HWC)[None]}
-        )
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(
+                None, {self.manifest.input.name: np.ascontiguousarray(image_HWC)[None]}
+            )
+        except _RUNTIME_ERRORS as error:
+            raise ModelError(
+                field="graph",
+                expected="a graph that runs",
+                found=str(error)[:200],
+                remedy="install the model again",
+            ) from error
         malignancy_N1, diagnosis_NK, map_NHW, embedding_ND = outputs
         if not all(np.isfinite(output).all() for output in outputs):
             raise ModelError(

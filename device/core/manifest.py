@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 METADATA_KEY = "edgederm"
 SCHEMA_VERSION = 1
 COMPATIBLE = "edgederm-contract-1"
-DIAGNOSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
-MALIGNANT_DIAGNOSES = ("MEL", "BCC", "AKIEC")
+Diagnosis = Literal["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
+DIAGNOSES: tuple[Diagnosis, ...] = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+MALIGNANT_DIAGNOSES: tuple[Diagnosis, ...] = ("MEL", "BCC", "AKIEC")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Record(BaseModel):
@@ -126,10 +128,10 @@ class PreprocessSpec(Record):
 class InputSpec(Record):
     """The graph's input; normalisation is part of the graph."""
 
-    name: Literal["image"] = "image"
-    dtype: Literal["uint8"] = "uint8"
-    layout: Literal["NHWC"] = "NHWC"
-    color: Literal["RGB"] = "RGB"
+    name: Literal["image"]
+    dtype: Literal["uint8"]
+    layout: Literal["NHWC"]
+    color: Literal["RGB"]
     side_px: int
 
 
@@ -137,8 +139,16 @@ class Calibration(Record):
     """``probability_malignant = sigmoid(scale * malignancy_logit + offset)``."""
 
     method: Literal["none", "temperature", "platt"]
-    scale: Annotated[float, Field(gt=0.0)]
-    offset: float
+    scale: Annotated[float, Field(ge=0.01, le=100.0)]
+    offset: Annotated[float, Field(ge=-100.0, le=100.0)]
+
+    @model_validator(mode="after")
+    def _says_what_it_does(self) -> Calibration:
+        if self.method == "none" and self.scale != 1.0:
+            raise ValueError(f"method none: expected scale 1, found {self.scale}")
+        if self.method != "platt" and self.offset != 0.0:
+            raise ValueError(f"method {self.method}: expected offset 0, found {self.offset}")
+        return self
 
 
 class OperatingPoint(Record):
@@ -174,9 +184,8 @@ class GoldenCase(Record):
     graph as it is, so that the case proves the model and the runtime, not the stages.
     """
 
-    seed: int
-    diagnosis: str
-    malignancy_logit: float
+    seed: Annotated[int, Field(ge=0)]
+    diagnosis: Diagnosis
     probability_malignant: Share
     diagnosis_probabilities: tuple[float, ...]
     tolerance: Annotated[float, Field(gt=0.0, le=0.01)]
@@ -210,13 +219,13 @@ class ModelManifest(Record):
 
     schema_version: Literal[1]
     compatible: Literal["edgederm-contract-1"]
-    name: str
-    version: str
+    name: Name
+    version: Name
     intended_use: str
     input: InputSpec
     preprocess: PreprocessSpec
-    diagnoses: tuple[str, ...]
-    malignant: tuple[str, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    malignant: tuple[Diagnosis, ...]
     combination: str
     """How ``malignancy_logit`` is made from the two heads."""
     calibration: Calibration
@@ -234,20 +243,13 @@ class ModelManifest(Record):
     commit: str
     """Commit of the source that trained it; ends in ``-dirty`` if that was not the whole truth."""
 
-    @field_validator("malignant")
-    @classmethod
-    def _some_malignant(cls, malignant: tuple[str, ...]) -> tuple[str, ...]:
-        if not malignant:
-            raise ValueError("expected at least one malignant diagnosis")
-        return malignant
-
     @model_validator(mode="after")
     def _consistent(self) -> ModelManifest:
         if len(set(self.diagnoses)) != len(self.diagnoses):
             raise ValueError(f"diagnoses: expected each code once, found {self.diagnoses}")
-        unknown = set(self.malignant) - set(self.diagnoses)
-        if unknown:
-            raise ValueError(f"malignant: not among the diagnoses: {sorted(unknown)}")
+        expected = sorted(set(MALIGNANT_DIAGNOSES) & set(self.diagnoses))
+        if sorted(self.malignant) != expected:
+            raise ValueError(f"malignant: expected {expected}, found {sorted(self.malignant)}")
         if self.input.side_px != self.preprocess.side_px:
             raise ValueError(
                 f"input.side_px is {self.input.side_px}, but the resize stage gives "

@@ -14,9 +14,6 @@ import numpy as np
 from device.core.values import Pixels
 from device.drawing import add_hair, add_ink, add_ruler, add_vignette
 
-VERSION = 2
-"""Part of the cache key; raise it when the same seed gives other pixels."""
-
 _SHARES = {"hair": 0.3, "ruler": 0.1, "ink": 0.1, "vignette": 0.15}
 _RESAMPLE_SHARE, _BLUR_SHARE, _LIGHT_SHARE, _JPEG_SHARE = 0.4, 0.25, 0.6, 0.5
 

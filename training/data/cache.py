@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -22,11 +24,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+import device.drawing
+import device.preprocess
 from device.core.manifest import PreprocessSpec
 from device.core.values import Pixels
 from device.preprocess import prepare
-from training.data.acquisition import VERSION, vary_acquisition
+from training.data import acquisition
+from training.data import case as case_module
+from training.data.acquisition import vary_acquisition
 from training.data.case import Case, load_pixels
+from training.errors import DataError
 
 _BATCH = 64
 
@@ -53,19 +60,20 @@ def prepared(
         uint8 ``[V, N, S, S, 3]``, memory-mapped and read-only.
 
     Raises:
-        ValueError: A picture cannot be decoded.
+        DataError: Naming every picture that cannot be decoded.
     """
     path = folder / f"{_key(cases, spec, variants)}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        # A name of its own until it is whole, so that a stopped run leaves nothing half made.
-        partial_path = path.with_suffix(".partial.npy")
+        # A name of its own until it is whole, so that a stopped run leaves nothing half made and
+        # two runs that make the same cache do not write into each other's.
+        partial_path = path.with_suffix(f".{os.getpid()}-{uuid.uuid4().hex[:8]}.npy")
         shape = (variants, len(cases), spec.side_px, spec.side_px, 3)
         array = np.lib.format.open_memmap(partial_path, mode="w+", dtype=np.uint8, shape=shape)
         batches = [range(i, min(i + _BATCH, len(cases))) for i in range(0, len(cases), _BATCH)]
         make = partial(_prepare_batch, spec=spec, variants=variants)
         with ExitStack() as stack:
-            run: Callable[..., Iterable[NDArray[np.uint8]]] = map
+            run: Callable[..., Iterable[tuple[NDArray[np.uint8], list[str]]]] = map
             if workers > 1:
                 # Spawned, not forked: OpenCV's and torch's threads do not survive a fork.
                 pool = ProcessPoolExecutor(
@@ -85,10 +93,16 @@ def prepared(
                 transient=True,
                 disable=not console.is_terminal,
             )
-            for batch, pixels in zip(batches, results, strict=True):
+            problems: list[str] = []
+            for batch, (pixels, found) in zip(batches, results, strict=True):
                 array[:, batch.start : batch.stop] = pixels
+                problems += found
+        if problems:
+            del array
+            partial_path.unlink()
+            raise DataError("pictures", problems, "repair or fetch these files again")
         array.flush()
-        partial_path.rename(path)
+        partial_path.replace(path)
     return np.load(path, mmap_mode="r")
 
 
@@ -104,24 +118,50 @@ def prepare_variant(case: Case, image_HWC: Pixels, spec: PreprocessSpec, variant
 
 def _prepare_batch(
     cases: Sequence[Case], *, spec: PreprocessSpec, variants: int
-) -> NDArray[np.uint8]:
-    pixels = np.empty((variants, len(cases), spec.side_px, spec.side_px, 3), dtype=np.uint8)
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return the pixels, and a line for each picture that cannot be decoded."""
+    problems: list[str] = []
+    pixels = np.zeros((variants, len(cases), spec.side_px, spec.side_px, 3), dtype=np.uint8)
     for index, case in enumerate(cases):
-        image_HWC = load_pixels(case)
+        try:
+            image_HWC = load_pixels(case)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
         for variant in range(variants):
             pixels[variant, index] = prepare_variant(case, image_HWC, spec, variant)
-    return pixels
+    return pixels, problems
 
 
 def _key(cases: Sequence[Case], spec: PreprocessSpec, variants: int) -> str:
     described = {
         "spec": spec.model_dump(mode="json"),
         "variants": variants,
-        "acquisition": VERSION if variants > 1 else None,
+        "code": _code_digest(),
         # Size and time of change stand for the content: hashing it all costs as much as decoding.
         "cases": [
-            (c.image_id, str(c.path), c.path.stat().st_size, c.path.stat().st_mtime_ns)
+            (
+                c.image_id,
+                str(c.path),
+                c.path.stat().st_size,
+                c.path.stat().st_mtime_ns,
+                c.aspect_ratio,
+            )
             for c in cases
         ],
     }
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:24]
+
+
+def _code_digest() -> str:
+    """Digest of all code that decides on a pixel: a changed stage must not find old pictures."""
+    sources = sorted(
+        path
+        for package in (device.preprocess, device.drawing)
+        for path in Path(package.__path__[0]).glob("*.py")
+    )
+    sources += [Path(str(module.__file__)) for module in (acquisition, case_module)]
+    digest = hashlib.sha256(cv2.__version__.encode())
+    for path in sources:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -21,6 +21,8 @@ from training.errors import DataError
 TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
 UNUSED = "unused"
 """Part of a picture that would carry a lesion from one part into another."""
+_PARTS = (TRAIN, VALIDATION, CALIBRATION, TEST, UNUSED)
+_COLUMNS = ("image_id", "group", "part")
 SHARES = {TEST: 0.205, CALIBRATION: 0.12, VALIDATION: 0.10}
 """Of the images of each stratum, cut in this order; the rest is for training."""
 RULE = (
@@ -73,15 +75,23 @@ def group(
 
     Returns:
         Group key by ``image_id``: the smallest name in the group.
+
+    Raises:
+        DataError: Naming every confirmed picture that is not among the cases.
     """
     names = [case.lesion_id or case.image_id for case in cases]
     name_of = dict(zip((case.image_id for case in cases), names, strict=True))
     short = {case.image_id.rsplit("/", 1)[-1]: case.image_id for case in cases}
     pairs = [(names[match.first], names[match.second]) for match in matches]
-    for a, b in confirmed_pairs:
-        first, second = name_of.get(short.get(a, a)), name_of.get(short.get(b, b))
-        if first is not None and second is not None:
-            pairs.append((first, second))
+    problems = []
+    for pair in confirmed_pairs:
+        first, second = (short.get(name, name) for name in pair)
+        unknown = [name for name in (first, second) if name not in name_of]
+        problems += [f"{name}: no such picture" for name in unknown]
+        if not unknown:
+            pairs.append((name_of[first], name_of[second]))
+    if problems:
+        raise DataError("confirmed duplicates", problems, "name pictures of the set of record")
     roots = _joined(names, pairs)
     return {case.image_id: roots[name] for case, name in zip(cases, names, strict=True)}
 
@@ -200,7 +210,7 @@ def write_split(path: Path, split: Split) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("image_id", "group", "part"))
+        writer.writerow(_COLUMNS)
         writer.writerows((i, split.group_of[i], split.part_of[i]) for i in sorted(split.part_of))
 
 
@@ -210,12 +220,29 @@ def read_split(path: Path) -> Split:
         raise DataError(f"split {path}", ["no such file"], "make it with `training audit`")
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
+    _check_rows(path, rows)
     split = Split(
         group_of={row["image_id"]: row["group"] for row in rows},
         part_of={row["image_id"]: row["part"] for row in rows},
     )
     assert_no_leak(split)
     return split
+
+
+def _check_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Raise DataError, naming every row of a split file that is not one."""
+    if not rows or set(rows[0]) != set(_COLUMNS):
+        found = ", ".join(rows[0]) if rows else "nothing"
+        raise DataError(
+            f"split {path}", [f"found {found}"], f"expected the columns {', '.join(_COLUMNS)}"
+        )
+    counts = Counter(row["image_id"] for row in rows)
+    problems = [f"{name}: {count} rows" for name, count in counts.items() if count > 1]
+    problems += [
+        f"{row['image_id']}: part {row['part']!r}" for row in rows if row["part"] not in _PARTS
+    ]
+    if problems:
+        raise DataError(f"split {path}", problems, f"expected one of {', '.join(_PARTS)}, once")
 
 
 def part_sizes(split: Split) -> dict[str, int]:

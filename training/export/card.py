@@ -6,8 +6,10 @@ from pathlib import Path
 
 from device.classifier import OnnxClassifier
 from device.core.manifest import Metric, ModelManifest, StageSpec
+from training.export.errors import ExportError
 
 CARD_NAME = "README.md"
+_MARK = "This page is written from the contract inside the file"
 _DIAGNOSES = {
     "MEL": "melanoma",
     "NV": "melanocytic nevus",
@@ -36,9 +38,14 @@ def write_card(model: Path) -> Path:
 
     Raises:
         ModelError: The file is no model that the device accepts.
+        ExportError: Another README lies there.
     """
     loaded = OnnxClassifier(model)
     path = model.with_name(CARD_NAME)
+    if path.is_file() and _MARK not in path.read_text():
+        raise ExportError(
+            f"{path} is no model card and would be replaced; name a folder for the model alone"
+        )
     path.write_text(
         card(
             loaded.manifest,
@@ -63,7 +70,7 @@ def card(manifest: ModelManifest, *, file_name: str, sha256: str, size_bytes: in
 
 SHA-256 `{sha256}`
 
-This page is written from the contract inside the file (`python -m device inspect {file_name}`).
+{_MARK} (`python -m device inspect {file_name}`).
 
 ## Use
 
@@ -137,9 +144,11 @@ below {manifest.quality.lowest_sharpness:g}.
 Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`.
 
 ```
-python -m training audit DATA
-python -m training train {training.recipe} --data DATA --out RUN
-python -m training export RUN --data DATA --out {file_name} --version {manifest.version}
+python -m training audit DATA --duplicates PAIRS.csv --out AUDIT
+python -m training train {training.recipe} --seed {training.seed} --data DATA --out RUN
+python -m training evaluate --model RUN --data DATA --part test
+python -m training export RUN --data DATA --out FOLDER/{file_name} \\
+    --name {manifest.name} --version {manifest.version}
 ```
 """
 

@@ -20,6 +20,7 @@ from device.core.manifest import (
     MALIGNANT_DIAGNOSES,
     METADATA_KEY,
     Calibration,
+    Diagnosis,
     GoldenCase,
     InputSpec,
     ModelManifest,
@@ -64,7 +65,8 @@ three leave about a factor of two to pictures of other cameras.  Sharpness depen
 which it is measured: the same pictures stretched to 800×600, as a 600-pixel frame with the
 detail of 150 pixels, come down to 0.00054, and they too can be scored.
 """
-GOLDEN_SEED, GOLDEN_DIAGNOSIS, GOLDEN_TOLERANCE = 8, "MEL", 1e-4
+GOLDEN_SEED, GOLDEN_TOLERANCE = 8, 1e-4
+GOLDEN_DIAGNOSIS: Diagnosis = "MEL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,9 @@ def build_contract(
         name=name,
         version=version,
         intended_use=INTENDED_USE,
-        input=InputSpec(side_px=config.side_px),
+        input=InputSpec(
+            name="image", dtype="uint8", layout="NHWC", color="RGB", side_px=config.side_px
+        ),
         preprocess=config.preprocess,
         diagnoses=DIAGNOSES,
         malignant=MALIGNANT_DIAGNOSES,
@@ -170,7 +174,6 @@ def golden_case(content: bytes, side_px: int, calibration: Calibration) -> Golde
     return GoldenCase(
         seed=GOLDEN_SEED,
         diagnosis=GOLDEN_DIAGNOSIS,
-        malignancy_logit=float(outputs["malignancy_logit"][0, 0]),
         probability_malignant=malignant,
         diagnosis_probabilities=tuple(diagnoses),
         tolerance=GOLDEN_TOLERANCE,
@@ -184,13 +187,16 @@ def license_sentence(datasets: Sequence[str]) -> str:
     if sources == {OWN_PICTURES}:
         return "Trained on drawn pictures alone; Apache-2.0 as the code."
     unknown = sorted(sources - LICENSES.keys() - {OWN_PICTURES})
+    known = [LICENSES[name] for name in sorted(sources & LICENSES.keys())]
+    sentences = []
+    if known:
+        sentences.append(
+            "Weights for non-commercial research and education only, after the licences of their "
+            f"training pictures ({'; '.join(known)}). The code is Apache-2.0."
+        )
     if unknown:
-        return f"Trained on {', '.join(unknown)}; the licence of those pictures applies."
-    known = [LICENSES[name] for name in sorted(sources - {OWN_PICTURES})]
-    return (
-        "Weights for non-commercial research and education only, after the licences of their "
-        f"training pictures ({'; '.join(known)}). The code is Apache-2.0."
-    )
+        sentences.append(f"Trained on {', '.join(unknown)}; the licence of those pictures applies.")
+    return " ".join(sentences)
 
 
 def embed(model: onnx.ModelProto, manifest: ModelManifest) -> bytes:

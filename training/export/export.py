@@ -13,6 +13,7 @@ from device.classifier import OnnxClassifier
 from device.core.errors import ModelError
 from device.core.manifest import ModelManifest
 from training.data.dataset import prepare_part
+from training.data.provenance import require_same
 from training.data.readers import read_dataset
 from training.data.splits import CALIBRATION, TEST, read_split
 from training.export.card import write_card
@@ -21,7 +22,7 @@ from training.export.errors import ExportError
 from training.export.graph import export_graph
 from training.export.parity import check_parity
 from training.models import Student, load_best
-from training.runs import commit_of, load_config
+from training.runs import CONFIG_NAME, commit_of, load_config
 
 PARITY_PICTURES = 400
 """Real pictures, evenly spread over the test part, that file and torch must agree on."""
@@ -56,15 +57,20 @@ def export_run(
         version: Of the model.
 
     Raises:
-        ExportError: The run is no student, the graph is too large, or file and network differ.
+        ExportError: There is no run or no student in it, the graph is too large, or file and
+            network differ.
+        RunError: The run was trained on other pictures or with another split.
         DataError: Pictures and split do not fit each other.
     """
+    if not (run / CONFIG_NAME).is_file():
+        raise ExportError(f"{run}: expected the folder of a run, found no {CONFIG_NAME}")
     config = load_config(run)
     student = load_best(run)
     if not isinstance(student, Student):
         raise ExportError(f"{run}: expected a student, found {type(student).__name__}")
     exported = export_graph(student, config.side_px)
     cases, parts = read_dataset(data), read_split(split)
+    require_same(config.data, cases, parts)
     # Cases that the split does not know are named at once by the first of these.
     calibration_part, test_part = (
         prepare_part(parts.cases(cases, part), config.preprocess, cache=cache)

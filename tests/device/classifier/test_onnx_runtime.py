@@ -70,7 +70,11 @@ def test_a_truncated_model_is_refused(tmp_path):
         (document(schema_version=2), "schema_version"),
         (document(compatible="edgederm-contract-2"), "compatible"),
         (document(surprise=1), "surprise"),
-        (document(malignant=["XYZ"]), "contract"),
+        (document(schema_version=True), "schema_version"),
+        (document(malignant=["XYZ"]), "malignant"),
+        (document(input={"side_px": SIDE_PX}), "input"),
+        (document(parameters="many"), "parameters"),
+        ({METADATA_KEY: "[" * 100_000}, "metadata_props"),
     ],
 )
 def test_a_bad_contract_is_refused(tmp_path, metadata, field):
@@ -90,6 +94,7 @@ def test_a_contract_without_any_of_its_fields_is_refused(tmp_path, key):
     ("graph", "field"),
     [
         ({"side_px": 96}, "graph input image"),
+        ({"batch": 2}, "graph input image"),
         ({"input_type": "FLOAT"}, "graph input image"),
         ({"outputs": ("malignancy_logit", "diagnosis_logits")}, "graph outputs"),
         (

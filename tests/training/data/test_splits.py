@@ -113,8 +113,31 @@ def test_a_picture_between_two_parts_is_not_used():
 
 def test_groups_are_lesions_joined_by_pairs_and_matches():
     cases = some_cases(["B/1", "A/2", "B/3", "C/4", "5"])
-    group_of = group(cases, confirmed_pairs=[("1", "2"), ("nobody", "4")], matches=[a_match(3, 4)])
+    group_of = group(cases, confirmed_pairs=[("1", "2")], matches=[a_match(3, 4)])
     assert group_of == {"set/1": "A", "set/2": "A", "set/3": "A", "set/4": "C", "set/5": "C"}
+
+
+def test_confirmed_pictures_that_are_not_there_are_all_named():
+    cases = some_cases(["A/1", "B/2"])
+    with pytest.raises(DataError, match="2 problem") as caught:
+        group(cases, confirmed_pairs=[("nobody", "2"), ("1", "nothing")])
+    assert "nobody" in str(caught.value)
+    assert "nothing" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("image_id,part\na,train\n", "expected the columns"),
+        ("", "expected the columns"),
+        ("image_id,group,part\na,g,trian\n", "trian"),
+        ("image_id,group,part\na,g,train\na,g,train\n", "2 rows"),
+    ],
+)
+def test_a_file_that_is_no_split_is_refused(tmp_path, text, named):
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(DataError, match=named):
+        read_split(tmp_path / "split.csv")
 
 
 def test_parts_have_the_promised_share_in_each_class():

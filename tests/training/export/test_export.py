@@ -18,12 +18,15 @@ from tests.training.small import (
     a_split,
     a_student,
 )
-from training.errors import DataError
+from training.data.provenance import describe_data
+from training.data.readers import read_dataset
+from training.data.splits import read_split
+from training.errors import RunError
 from training.export import export
 from training.export.errors import ExportError
 from training.export.export import Limits, check_limits, export_run, write_accepted
 from training.models import FusedTeacher
-from training.runs import BEST_NAME, COMMIT_NAME, TeacherConfig, save_config
+from training.runs import BEST_NAME, COMMIT_NAME, TeacherConfig, load_config, save_config
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +37,19 @@ def material(tmp_path_factory):
     return {"data": data, "split": a_split(root / "split.csv", data), "cache": root / "cache"}
 
 
+def a_run(folder, material, student=None):
+    """A finished run that says what it was trained on."""
+    run = a_finished_run(folder, student)
+    data = describe_data(read_dataset(material["data"]), read_split(material["split"]))
+    save_config(run, load_config(run).model_copy(update={"data": data}))
+    return run
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, material):
     """A finished export: manifest and file."""
     folder = tmp_path_factory.mktemp("made")
-    run = a_finished_run(folder / "run")
+    run = a_run(folder / "run", material)
     (run / COMMIT_NAME).write_text("d" * 40 + "\n")
     out = folder / "models" / "student.onnx"
     return export_run(run, **material, out=out, name="drawn", version="0.1.0"), out
@@ -84,7 +95,7 @@ def test_the_card_says_what_the_file_says(made):
 def test_a_second_export_replaces_the_first(made, material, tmp_path):
     """And says exactly the same about the same run."""
     manifest, out = made
-    run = a_finished_run(tmp_path / "run")
+    run = a_run(tmp_path / "run", material)
     (run / COMMIT_NAME).write_text("d" * 40 + "\n")
     again = tmp_path / "student.onnx"
     again.write_bytes(b"older")
@@ -110,7 +121,7 @@ def test_a_graph_that_differs_from_torch_is_not_written(material, tmp_path, monk
     out.write_bytes(b"older")
     with pytest.raises(ExportError, match="model file and torch differ"):
         export_run(
-            a_finished_run(tmp_path / "run"), **material, out=out, name="drawn", version="0.1.0"
+            a_run(tmp_path / "run", material), **material, out=out, name="drawn", version="0.1.0"
         )
     assert out.read_bytes() == b"older"
     assert [path.name for path in out.parent.iterdir()] == ["student.onnx"]
@@ -123,7 +134,7 @@ def test_a_weight_beyond_fp16_is_not_written(material, tmp_path):
     out = tmp_path / "student.onnx"
     with pytest.raises(ExportError, match="to store them as fp16"):
         export_run(
-            a_finished_run(tmp_path / "run", student),
+            a_run(tmp_path / "run", material, student),
             **material,
             out=out,
             name="drawn",
@@ -141,12 +152,33 @@ def test_a_teacher_is_not_exported(material, tmp_path):
         export_run(tmp_path, **material, out=tmp_path / "t.onnx", name="drawn", version="0.1.0")
 
 
-def test_pictures_that_the_split_does_not_know_stop_the_export(material, tmp_path):
+def test_a_run_that_names_no_pictures_is_not_exported(material, tmp_path):
+    """Nobody could say what its test part was trained on."""
+    run = a_finished_run(tmp_path / "run")
+    with pytest.raises(RunError, match="expected the pictures and the split"):
+        export_run(run, **material, out=tmp_path / "s.onnx", name="drawn", version="0.1.0")
+
+
+def test_a_card_replaces_no_other_page(material, tmp_path):
+    """A model written to the root of a repository leaves its README alone."""
+    (tmp_path / "README.md").write_text("# Another page")
+    with pytest.raises(ExportError, match="is no model card"):
+        export_run(
+            a_run(tmp_path / "run", material),
+            **material,
+            out=tmp_path / "s.onnx",
+            name="drawn",
+            version="0.1.0",
+        )
+    assert (tmp_path / "README.md").read_text() == "# Another page"
+
+
+def test_other_pictures_stop_the_export(material, tmp_path):
     """A split of other data would make figures of training pictures."""
     other = a_data_set(tmp_path / "other", count=4)
-    with pytest.raises(DataError, match="4 problem"):
+    with pytest.raises(RunError, match="expected the pictures and the split"):
         export_run(
-            a_finished_run(tmp_path / "run"),
+            a_run(tmp_path / "run", material),
             **(material | {"data": other}),
             out=tmp_path / "student.onnx",
             name="drawn",

@@ -80,7 +80,7 @@ def test_a_tampered_map_is_found_though_no_probability_changes(student, exported
 
 def test_rounding_that_a_user_would_see_is_refused(student, exported, pictures):
     """A calibration that multiplies the logit multiplies its rounding as well."""
-    steep = Calibration(method="temperature", scale=2e4, offset=0.0)
+    steep = Calibration.model_construct(method="temperature", scale=2e4, offset=0.0)
     logit_N = run_graph(exported.model.SerializeToString(), pictures)["malignancy_logit"]
     steep = steep.model_copy(update={"offset": -2e4 * float(np.median(logit_N))})
     with pytest.raises(ExportError, match="probability, trained weights"):

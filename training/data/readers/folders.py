@@ -37,7 +37,7 @@ def read_folders(
     problems = [
         f"{path}: a picture outside of benign and malignant has no label"
         for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.parent.name not in LABELS
+        if path.suffix.lower() in SUFFIXES and path.parent not in {root / label for label in LABELS}
     ]
     cases = []
     for label, malignant in LABELS.items():

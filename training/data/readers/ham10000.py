@@ -22,6 +22,7 @@ from training.errors import DataError
 METADATA_SUFFIX = "_metadata.csv"
 """What stands before it is the data set's name: ``HAM10000_metadata.csv`` is ``ham10000``."""
 RECORD_FOLDER = "images_200x150"
+PUBLISHED_FOLDERS = "*_images_part_*"
 DIAGNOSIS_OF_DX = {
     "mel": "MEL",
     "nv": "NV",
@@ -34,7 +35,7 @@ DIAGNOSIS_OF_DX = {
 _COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 
 
-def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -> list[Case]:
+def read_ham10000(root: Path, image_folders: Sequence[str] | None = None) -> list[Case]:
     """
     Read metadata and the pictures it names.
 
@@ -43,8 +44,9 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
     Args:
         root: Folder with ``HAM10000_metadata.csv`` and the image folders.
         image_folders:
-            Folders below *root*; the first one that holds a picture gives it.  With the
-            default only the root of record counts, which treats all classes alike.
+            Folders below *root*; the first one that holds a picture gives it.  If None, the
+            folder of record alone, which treats all classes alike; where there is none, the
+            folders as the data set is published, ``HAM10000_images_part_1`` and so on.
 
     Returns:
         Cases in the order of the metadata.
@@ -61,8 +63,9 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
     absent = sorted(set(_COLUMNS) - set(table.columns))
     if absent:
         raise DataError(f"{metadata}", absent, "expected these columns")
+    folders = image_folders or _default_folders(root)
     files: dict[str, Path] = {}
-    for folder in reversed(image_folders):
+    for folder in reversed(folders):
         if not (root / folder).is_dir():
             raise DataError(f"{dataset} in {root}", [f"no folder {folder}"], "unpack the pictures")
         files |= {path.stem: path for path in pictures_below(root / folder)}
@@ -75,7 +78,7 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
         name = str(row.image_id)
         diagnosis = DIAGNOSIS_OF_DX.get(str(row.dx))
         if name not in files:
-            problems.append(f"{name}: no picture in {', '.join(image_folders)}")
+            problems.append(f"{name}: no picture in {', '.join(folders)}")
         elif diagnosis is None:
             problems.append(f"{name}: unknown dx {row.dx!r}")
         elif not isinstance(row.lesion_id, str):
@@ -89,16 +92,26 @@ def read_ham10000(root: Path, image_folders: Sequence[str] = (RECORD_FOLDER,)) -
                     malignant=diagnosis in MALIGNANT_DIAGNOSES,
                     diagnosis=diagnosis,
                     lesion_id=row.lesion_id,
-                    diagnosis_confirm_type=str(row.dx_type),
+                    diagnosis_confirm_type=_known(row.dx_type),
                     age_approx=None if pd.isna(row.age) else float(row.age),
-                    sex=None if str(row.sex) == "unknown" else str(row.sex),
-                    anatom_site=None if str(row.localization) == "unknown" else row.localization,
+                    sex=_known(row.sex),
+                    anatom_site=_known(row.localization),
                 )
             )
     problems += unreadable(case.path for case in cases)
     if problems:
         raise DataError(f"{dataset} in {root}", problems, "repair or fetch these files again")
     return cases
+
+
+def _default_folders(root: Path) -> list[str]:
+    published = sorted(path.name for path in root.glob(PUBLISHED_FOLDERS) if path.is_dir())
+    return [RECORD_FOLDER] if (root / RECORD_FOLDER).is_dir() or not published else published
+
+
+def _known(value: object) -> str | None:
+    """What the table says, or None where it says that it does not know."""
+    return None if pd.isna(value) or value == "unknown" else str(value)
 
 
 def metadata_of(root: Path) -> Path | None:
