@@ -94,7 +94,8 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        # A PNG's own getexif() unpacks the pixels to look behind them; every picture's does not.
+        orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, struct.error):
         # Damaged EXIF says nothing; the pixels are still what they are.
         return 1

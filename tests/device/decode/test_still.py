@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from device.core.errors import DecodeError, DecodeFault
 from device.decode import decode
@@ -202,6 +202,16 @@ def test_damaged_files_are_decoded_or_refused_and_nothing_else(data):
     assert result.shape[2] == 3
 
 
-def test_the_header_is_read_without_decoding():
-    header = read_header(encoded(picture(), "PNG"), max_pixels=MAX_PIXELS)
-    assert (header.width_px, header.height_px, header.is_jpeg) == (200, 150, False)
+@pytest.mark.parametrize("has_exif", [False, True])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "MPO"])
+def test_the_header_is_read_without_decoding(kind, has_exif, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(picture(), kind, **({"exif": exif} if has_exif else {}))
+    unpacked = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: unpacked.append(self))
+    header = read_header(content, max_pixels=MAX_PIXELS)
+    assert (header.width_px, header.height_px) == (200, 150)
+    assert header.is_jpeg == (kind != "PNG")
+    assert header.orientation == (6 if has_exif else 1)
+    assert not unpacked
