@@ -104,3 +104,4 @@ class CameraThread:
         if self._is_open:
             self._is_open = False
             self._camera.__exit__(None, None, None)
+            _log.info("event=camera.closed camera=%r", self._camera.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FrameType
+
 import uvicorn
 
 from device.core.ports import Application
@@ -9,6 +11,19 @@ from device.core.ports import Application
 _LARGEST_HEADER_BYTES = 16 * 1024
 _IDLE_CONNECTION_S = 5
 _GRACE_S = 5
+
+
+class _Server(uvicorn.Server):
+    """
+    Returns after a signal; uvicorn's own raises it again, and the process ends with all open.
+
+    Threads: the main one, where Python delivers signals.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
+        """Stop in order; at a second signal without waiting for requests."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def serve(application: Application, *, host: str, port: int) -> None:
@@ -20,7 +35,7 @@ def serve(application: Application, *, host: str, port: int) -> None:
         host: Address to listen on.
         port: 0 lets the system choose.
     """
-    uvicorn.Server(
+    _Server(
         uvicorn.Config(
             application,
             host=host,

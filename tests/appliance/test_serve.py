@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from tests.builders import a_picture
+from tests.builders import a_model_file, a_picture
 
 pytestmark = pytest.mark.portable
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.portable
 class Box:
     """A running daemon on a port of the system's choice."""
 
-    def __init__(self, *, environment):
+    def __init__(self, *, environment, program=("-m", "device", "serve")):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "device", "serve"],
+            [sys.executable, *program],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "EDGEDERM_SERVER__PORT": "0", **environment},
@@ -50,8 +50,8 @@ class Box:
             with error:
                 return error.code, json.load(error)
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
         status = self.process.wait(timeout=20)
         self._reader.join(5)
         self.process.stderr.close()
@@ -63,6 +63,14 @@ def box():
     running = Box(environment={})
     yield running
     running.process.poll() is None and running.stop()
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory):
+    """Environment of a box whose model is made on the spot."""
+    pytest.importorskip("onnx")
+    path = a_model_file(tmp_path_factory.mktemp("model") / "small.onnx")
+    return {"EDGEDERM_MODEL__PATH": str(path)}
 
 
 def png():
@@ -136,3 +144,12 @@ def test_a_box_without_a_camera_answers_uploads_and_says_what_is_missing(tmp_pat
 def test_a_signal_ends_the_box_in_order(box):
     assert box.stop() == 0
     assert not [line for line in box.log if "Traceback" in line]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_closes_the_camera_before_the_box_ends(small_model, name):
+    running = Box(environment=small_model)
+    assert running.ask("/classify")[0] == 200
+    assert running.stop(getattr(signal, name)) == 0
+    assert "event=camera.closed" in "".join(running.log)
+    assert "Traceback" not in "".join(running.log)
