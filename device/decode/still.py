@@ -19,6 +19,8 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_COLOR_2),
 )
 _OPAQUE = 255
+_MISSING_LEVEL = 128
+"""What libjpeg leaves where the data ended early, in every channel."""
 # EXIF orientation as a transposition, then a flip: 0 upside down, 1 left to right, -1 both.
 _TRANSPOSED = frozenset({5, 6, 7, 8})
 _FLIP = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
@@ -32,6 +34,10 @@ def decode(encoded: bytes, *, max_pixels: int, enough_px: int) -> Pixels:
     everywhere; transparency is refused, because what it would show is anybody's guess.  Where
     a JPEG is much larger than needed, the decoder unpacks it at a half, a quarter or an eighth,
     each pixel an average.
+
+    OpenCV passes over what libjpeg warns of, so a JPEG that lost a part of its data is known by
+    the gray rows at its end.  Not noticed are a loss of less than a row of blocks (8 or 16
+    pixels), bytes that changed but are all there, and a progressive JPEG that lost fine detail.
 
     Args:
         encoded: The whole file.
@@ -62,6 +68,8 @@ def decode(encoded: bytes, *, max_pixels: int, enough_px: int) -> Pixels:
         raise _truncated() from error
     if image_HWC is None:
         raise _truncated()
+    if header.is_jpeg and _ends_in_gray(image_HWC):  # type: ignore[arg-type]
+        raise _truncated()
     if header.has_alpha:
         image_HWC = _without_alpha(image_HWC)  # type: ignore[arg-type]
     cv2.cvtColor(image_HWC, cv2.COLOR_BGR2RGB, dst=image_HWC)
@@ -76,6 +84,13 @@ def _flags(header: Header, shorter_px: int, enough_px: int) -> int:
             if shorter_px // factor >= _ENOUGH_FACTOR * enough_px:
                 return flag | cv2.IMREAD_IGNORE_ORIENTATION
     return cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def _ends_in_gray(image_HWC: Pixels) -> bool:
+    """Whether data ran out; a gray frame or one with gray bars is gray in its first row, too."""
+    return bool(
+        (image_HWC[-1] == _MISSING_LEVEL).all() and not (image_HWC[0] == _MISSING_LEVEL).all()
+    )
 
 
 def _without_alpha(image_HWC: Pixels) -> Pixels:

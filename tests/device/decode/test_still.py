@@ -13,6 +13,7 @@ from PIL import Image, ImageFile, ImageOps
 from device.core.errors import DecodeError, DecodeFault
 from device.decode import decode
 from device.decode.header import read_header
+from device.drawing import add_vignette
 from tests.builders import a_picture
 
 pytestmark = pytest.mark.portable
@@ -154,6 +155,48 @@ def test_a_truncated_file_is_refused(kind, share):
     }
 
 
+def without(content, start, end):
+    """Cut a share of what follows the tables out of a JPEG, and end it properly."""
+    scan = content.index(b"\xff\xda") + 14
+    size = len(content) - 2 - scan
+    return content[: scan + int(start * size)] + content[scan + int(end * size) : -2] + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("enough_px", [1000, 64])
+@pytest.mark.parametrize("add", [lambda pixels, _: pixels, add_vignette])
+@pytest.mark.parametrize("options", [{}, {"quality": 95, "optimize": True}, {"subsampling": 0}])
+@pytest.mark.parametrize(("start", "end"), [(0.35, 0.65), (0.2, 0.3), (0.5, 1)])
+def test_a_jpeg_with_a_hole_is_refused(start, end, options, add, enough_px):
+    """Whatever the vignette at its end; gray rows are no part of a lesion."""
+    pixels = add(a_picture(height_px=600, width_px=800), np.random.default_rng(1))
+    content = without(encoded(Image.fromarray(pixels), **options), start, end)
+    assert fault_of(content, enough_px=enough_px) is DecodeFault.TRUNCATED
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("quality", [30, 75, 95, 100])
+@pytest.mark.parametrize("level", [0, 1, 60, 127, 128, 129, 255])
+def test_a_frame_of_one_gray_is_not_damaged(level, quality, mode):
+    image = Image.new("RGB", (640, 480), (level,) * 3).convert(mode)
+    for enough_px in (512, 64):
+        result = decode(encoded(image, quality=quality), max_pixels=10**6, enough_px=enough_px)
+        assert np.abs(result.astype(int) - level).max() <= 3
+
+
+@pytest.mark.parametrize("quality", [30, 75, 95, 100])
+@pytest.mark.parametrize("seed", range(5))
+def test_vignettes_and_bars_are_not_damage(seed, quality):
+    rng = np.random.default_rng(seed)
+    framed = add_vignette(a_picture(seed, height_px=480, width_px=640), rng)
+    black_below, gray_bars = framed.copy(), framed.copy()
+    black_below[-64:] = 0
+    gray_bars[:64] = gray_bars[-64:] = 128
+    for pixels in (framed, black_below, gray_bars):
+        content = encoded(Image.fromarray(pixels), quality=quality)
+        for enough_px in (512, 64):
+            decode(content, max_pixels=MAX_PIXELS, enough_px=enough_px)
+
+
 def test_a_picture_of_a_few_pixels_is_refused():
     assert fault_of(encoded(picture(63, 400))) is DecodeFault.TOO_SMALL
 
@@ -209,7 +252,7 @@ def test_the_header_is_read_without_decoding(kind, has_exif, monkeypatch):
     exif[0x0112] = 6
     content = encoded(picture(), kind, **({"exif": exif} if has_exif else {}))
     unpacked = []
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: unpacked.append(self))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", unpacked.append)
     header = read_header(content, max_pixels=MAX_PIXELS)
     assert (header.width_px, header.height_px) == (200, 150)
     assert header.is_jpeg == (kind != "PNG")
