@@ -8,6 +8,7 @@ to 127.0.0.1), the token, whether another site made the browser ask, and where a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
@@ -68,6 +69,10 @@ class Guard:
             await self._app(scope, receive, send_with_headers)
         except problems.Refused as refusal:
             await refusal.response()(scope, receive, send_with_headers)
+        except asyncio.CancelledError:
+            # The server cancels what did not end within its grace, and nothing else does.
+            if not has_started:
+                await problems.stopping_response()(scope, receive, send_with_headers)
         except Exception:
             # One of the two broad handlers of the device: a bug ends here, as "no answer".
             _LOG.exception("event=api.internal method=%s", scope["method"])
@@ -100,8 +105,9 @@ class Guard:
         if self._token_digest is None:
             return
         scheme, _, given = authorization.partition(" ")
+        # No more is stripped than HTTP itself does: a byte of UTF-8 may look like white space.
         # Digests have one length, so the comparison tells nothing about the token's.
-        found = _digest(given.strip().encode("latin-1"))
+        found = _digest(given.strip(" \t").encode("latin-1"))
         is_right = hmac.compare_digest(found, self._token_digest)
         if scheme.lower() == "bearer" and is_right:
             return

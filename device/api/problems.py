@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from device.core.errors import DecodeError, EdgeDermError
+from device.core.errors import DecodeError, EdgeDermError, NotReadyError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:edgederm:"
@@ -252,6 +252,11 @@ def response(
 def internal_response() -> Response:
     """Answer for a bug, without a word about it: the traceback belongs in the log."""
     return response(INTERNAL, _INTERNAL_DETAIL)
+
+
+def stopping_response() -> Response:
+    """Answer for a request that the end of the box cut short."""
+    return response(NotReadyError.slug, "the box is stopping; ask again when it is back")
 
 
 async def answer_edgederm_error(_request: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Who may ask, and what every answer carries."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -63,11 +64,10 @@ def test_anything_but_the_token_is_refused(locked, check_problem, authorization)
     assert TOKEN not in answer.text
 
 
-def test_a_token_outside_ascii_works(box):
-    with box.client(token="sésame-ouvre-toi-ü", is_loopback=True) as client:
-        answer = client.get(
-            "/model", headers={"Authorization": "Bearer sésame-ouvre-toi-ü".encode()}
-        )
+@pytest.mark.parametrize("token", ["sésame-ouvre-toi-ü", "a-byte-like-a-space-à"])
+def test_a_token_outside_ascii_works(box, token):
+    with box.client(token=token, is_loopback=True) as client:
+        answer = client.get("/model", headers={"Authorization": f"Bearer {token}".encode()})
         assert answer.status_code == 200
 
 
@@ -184,6 +184,34 @@ def test_an_answer_that_breaks_off_is_not_followed_by_another(caplog):
         asyncio.run(Guard(breaks_off, token=None, is_loopback=False)(http_scope(), None, send))
     assert [message["type"] for message in sent] == ["http.response.start"]
     assert "event=api.internal" in caplog.text
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+def test_a_request_that_the_end_cuts_short_is_told_so(has_started):
+    """The server cancels what its grace was too short for."""
+    sent = []
+
+    async def waits(scope, receive, send):
+        if has_started:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(30)
+
+    async def send(message):
+        sent.append(message)
+
+    async def ask():
+        guard = Guard(waits, token=None, is_loopback=False)
+        asking = asyncio.ensure_future(guard(http_scope(), None, send))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asking
+
+    asyncio.run(ask())
+    if has_started:
+        assert [message["status"] for message in sent] == [200]
+        return
+    assert sent[0]["status"] == 503
+    assert json.loads(sent[1]["body"])["code"] == "not-ready"
 
 
 def test_what_is_not_http_passes():
