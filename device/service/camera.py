@@ -21,6 +21,8 @@ _WAITING = 2
 """Requests that may wait: more than that would be answered with pictures of the past."""
 _OPENING_S = 12.0
 """A camera may take this long to open or to close before its first frame."""
+_STOPPING_S = 3.0
+"""The end of the box waits this long for a capture and for closing."""
 FRESH_S = 10.0
 """A frame taken this recently proves that the camera delivers."""
 
@@ -58,8 +60,9 @@ class CameraThread:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Longer than a capture may take, so that the thread itself closes what it opened.
-        self._jobs.stop(timeout_s=self._timeout_s + 1.0)
+        # Enough to close a camera that answers.  One that does not is left behind, and the end of
+        # the process closes it.
+        self._jobs.stop(timeout_s=_STOPPING_S)
 
     def request(self) -> Future[Capture]:
         """Ask for a frame; see ``device.core.ports.Frames``."""

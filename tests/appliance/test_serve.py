@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -63,6 +64,31 @@ def box():
     running = Box(environment={})
     yield running
     running.process.poll() is None and running.stop()
+
+
+WEDGED = """
+import sys
+import time
+
+from device import cli, compose
+
+
+class Wedged:
+    name = "wedged"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+    def capture(self, timeout_s):
+        time.sleep(60)
+
+
+compose.CAMERAS["replay"] = lambda settings: Wedged()
+sys.exit(cli.main(["serve"]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -152,4 +178,26 @@ def test_a_signal_closes_the_camera_before_the_box_ends(small_model, name):
     assert running.ask("/classify")[0] == 200
     assert running.stop(getattr(signal, name)) == 0
     assert "event=camera.closed" in "".join(running.log)
+    assert "Traceback" not in "".join(running.log)
+
+
+def test_a_wedged_camera_does_not_hold_up_the_end(small_model):
+    """Those who wait are told that the box stops, in time for whoever is about to kill it."""
+    running = Box(
+        environment={**small_model, "EDGEDERM_CAMERA__TIMEOUT_S": "15"}, program=("-c", WEDGED)
+    )
+    answers = []
+    clients = [
+        threading.Thread(target=lambda path=path: answers.append(running.ask(path)))
+        for path in ("/readyz", "/classify", "/classify")
+    ]
+    for client in clients:
+        client.start()
+    time.sleep(1)
+    began_s = time.monotonic()
+    assert running.stop() == 0
+    assert time.monotonic() - began_s < 15
+    for client in clients:
+        client.join(5)
+    assert [(status, body["code"]) for status, body in answers] == [(503, "not-ready")] * 3
     assert "Traceback" not in "".join(running.log)

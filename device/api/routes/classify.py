@@ -97,7 +97,10 @@ def add_routes(router: APIRouter, appliance: Appliance, *, uploads: Uploads) -> 
 
 async def _outcome(future: Future[T]) -> T:
     """
-    Wait for a port's future without ever cancelling it: it belongs to the part that made it.
+    Wait for a port's future.
+
+    A request is cancelled at the end of the box alone; then the work is given up with it, unless
+    it is under way.
 
     Raises:
         NotReadyError: The part gave the work up.
@@ -108,4 +111,5 @@ async def _outcome(future: Future[T]) -> T:
     except asyncio.CancelledError:
         if waiting.cancelled():
             raise NotReadyError("the box is stopping; ask again in a moment") from None
+        waiting.cancel()
         raise

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from fastapi import APIRouter
@@ -74,7 +77,8 @@ class SharedCheck:
     Args:
         check: Blocks for as long as a capture may take.
 
-    Threads: the event loop's; *check* runs in another.
+    Threads: the event loop's; *check* runs in one of its own, for which the end of the process
+    does not wait, as it would for the loop's pool.
     """
 
     def __init__(self, check: Callable[[], Readiness]) -> None:
@@ -84,10 +88,22 @@ class SharedCheck:
     async def run(self) -> Readiness:
         """Result of the check that runs now, or of a fresh one."""
         if self._running is None:
-            self._running = asyncio.get_running_loop().run_in_executor(None, self._check)
+            self._running = asyncio.get_running_loop().create_future()
             self._running.add_done_callback(self._forget)
+            threading.Thread(
+                target=self._work, args=(self._running,), name="readiness", daemon=True
+            ).start()
         # One who goes away does not take the check from the others.
         return await asyncio.shield(self._running)
+
+    def _work(self, running: asyncio.Future[Readiness]) -> None:
+        tell: Callable[[], None]
+        try:
+            tell = partial(running.set_result, self._check())
+        except Exception as error:  # noqa: BLE001 - whoever asked raises it
+            tell = partial(running.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            running.get_loop().call_soon_threadsafe(tell)
 
     def _forget(self, _done: asyncio.Future[Readiness]) -> None:
         self._running = None

@@ -89,3 +89,24 @@ def test_those_who_ask_meanwhile_share_one_check_and_the_next_one_gets_a_fresh_o
         assert len(runs) == 2
 
     asyncio.run(ask())
+
+
+def test_a_check_that_hangs_holds_up_no_end():
+    """The loop ends without waiting for it, and the check that comes too late tells nobody."""
+    may_end, threads = threading.Event(), []
+
+    def check():
+        threads.append(threading.current_thread())
+        assert may_end.wait(30)
+        return READY
+
+    async def ask():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(SharedCheck(check).run(), 0.05)
+
+    asyncio.run(ask())
+    assert threads[0].daemon
+    assert threads[0].is_alive()
+    may_end.set()
+    threads[0].join(5)
+    assert not threads[0].is_alive()
