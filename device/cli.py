@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from device.core.document import NOTICE, AnswerDocument
-from device.core.errors import DecodeError, EdgeDermError
+from device.core.errors import EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
 
 
@@ -34,9 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return VERBS[options.verb](options)
+        status = VERBS[options.verb](options)
+        sys.stdout.flush()
+        return status
     except EdgeDermError as error:
         print(f"edgederm {options.verb}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader went away, as `| head -1` does; nor shall Python complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130
@@ -79,13 +86,14 @@ def classify(options: argparse.Namespace) -> int:
         except OSError as error:
             line: dict[str, object] = {"file": name, "error": f"cannot read ({error.strerror})"}
             status = 1
-        except DecodeError as error:
+        except EdgeDermError as error:  # This picture has no answer; the others may have one.
             line = {"file": name, "error": str(error)}
             status = 1
         else:
             document = AnswerDocument.from_answer(answer)
             line = {"file": name, **document.model_dump(mode="json")}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        # ASCII alone: a file's name need not be UTF-8, nor the terminal.
+        print(json.dumps(line), flush=True)
     return status
 
 
@@ -104,7 +112,6 @@ def inspect(options: argparse.Namespace) -> int:
                 "contract": classifier.manifest.model_dump(mode="json"),
             },
             indent=2,
-            ensure_ascii=False,
         )
     )
     return 0

@@ -8,7 +8,8 @@ import sys
 import cv2
 import pytest
 
-from device import cli
+from device import cli, compose
+from device.core.errors import ModelError
 from tests.builders import a_manifest, a_model_file, a_picture
 
 
@@ -48,6 +49,60 @@ def test_a_bad_file_is_named_and_the_others_are_answered(tmp_path, model, capsys
     assert ["error" in line for line in lines] == [False, True, True, True, False]
     assert "expected a JPEG or PNG" in lines[1]["error"]
     assert "No such file" in lines[2]["error"]
+
+
+def test_a_picture_that_the_model_fails_on_is_named_and_the_others_are_answered(
+    tmp_path, model, capsys, monkeypatch
+):
+    load_classifier, calls = compose.load_classifier, []
+
+    def load(settings):
+        classifier = load_classifier(settings)
+        classify = classifier.classify
+
+        def fail_once(input_HWC):
+            calls.append(input_HWC)
+            if len(calls) == 1:
+                raise ModelError(field="logits", expected="numbers", found="nan", remedy="retrain")
+            return classify(input_HWC)
+
+        monkeypatch.setattr(classifier, "classify", fail_once)
+        return classifier
+
+    monkeypatch.setattr(compose, "load_classifier", load)
+    files = [written(tmp_path / f"{name}.png") for name in "ab"]
+    assert cli.main(["classify", "--model", str(model), *files]) == 1
+    lines = lines_of(capsys)
+    assert "found nan" in lines[0]["error"]
+    assert lines[1]["result"] == "uncertain"
+
+
+def run(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "device", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        **options,
+    )
+
+
+def test_a_file_name_need_not_be_utf_8(tmp_path, model):
+    name = os.fsencode(tmp_path) + b"/m\xfcll.jpg"
+    out, err = run("classify", "--model", str(model), name).communicate(timeout=60)
+    line = json.loads(out)
+    assert os.fsencode(line["file"]) == name
+    assert "No such file" in line["error"]
+    assert not err
+
+
+@pytest.mark.parametrize("verb", ["classify", "inspect"])
+def test_a_reader_that_goes_away_gets_no_traceback(verb, model):
+    files = ["--model", str(model), "/none"] if verb == "classify" else [str(model)]
+    with run(verb, *files) as program:
+        program.stdout.close()  # Before anything is printed.
+        assert program.stderr.read() == b""
+        assert program.wait(timeout=60) == 1
 
 
 def test_inspect_prints_the_contract(model, capsys):
