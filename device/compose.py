@@ -13,7 +13,8 @@ from device.core.stopwatch import Recorder
 from device.core.values import Capture
 from device.settings import CameraSettings, ModelSettings, Settings
 
-_WARM_UP_PX = 256
+_WARM_UP_DRAWN_PX = 256
+"""Drawing a large lesion would take longer than all the rest of a start."""
 
 
 def _replay(settings: CameraSettings) -> Camera:
@@ -57,17 +58,21 @@ def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
     from device.classifier import OnnxClassifier
     from device.drawing import draw_lesion
     from device.examine import examine
+    from device.preprocess.pipeline import WORKING_FACTOR
 
     # One picture at a time: OpenCV's threads would only wait for each other and the network.
     cv2.setNumThreads(settings.threads)
     classifier = OnnxClassifier(settings.path, threads=settings.threads)
     classifier.self_test()
+    # A file, and larger than the working copy: else decoding and shrinking would stay cold.
+    side_px = (WORKING_FACTOR + 1) * classifier.manifest.preprocess.side_px
+    drawn_HWC = draw_lesion(0, height_px=_WARM_UP_DRAWN_PX, width_px=_WARM_UP_DRAWN_PX)
     warm_up = Capture(
         source="warm-up",
         captured_at=datetime.now(timezone.utc),
-        pixels_HWC=draw_lesion(0, height_px=_WARM_UP_PX, width_px=_WARM_UP_PX),
+        encoded=cv2.imencode(".jpg", cv2.resize(drawn_HWC, (side_px, side_px)))[1].tobytes(),
     )
-    examine(warm_up, classifier, Recorder(time.perf_counter_ns), max_pixels=_WARM_UP_PX**2)
+    examine(warm_up, classifier, Recorder(time.perf_counter_ns), max_pixels=side_px**2)
     return classifier
 
 
