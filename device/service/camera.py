@@ -11,7 +11,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from device.core.errors import BusyError, CameraError, NotReadyError
+from device.core.errors import BusyError, EdgeDermError
 from device.core.ports import Camera
 from device.core.values import Capture
 from device.service.queue_thread import QueueThread
@@ -19,8 +19,8 @@ from device.service.queue_thread import QueueThread
 _log = logging.getLogger(__name__)
 _WAITING = 2
 """Requests that may wait: more than that would be answered with pictures of the past."""
-_OPENING_S = 12.0
-"""A camera may take this long to open or to close before its first frame."""
+_OPENING_S = 13.0
+"""A camera may take this long to open, 10 s, and to close, 2 s, around a capture."""
 _STOPPING_S = 3.0
 """The end of the box waits this long for a capture and for closing."""
 FRESH_S = 10.0
@@ -49,6 +49,7 @@ class CameraThread:
         self._jobs = QueueThread("camera", waiting=_WAITING, finish=self._close)
         self._is_open = False
         self._delivered_s: float | None = None
+        self._last_problem: str | None = f"{camera.name}: no frame yet; ask again in a moment"
 
     def __enter__(self) -> Self:
         self._jobs.__enter__()
@@ -72,21 +73,30 @@ class CameraThread:
         """
         Say what is wrong with the camera, or None if it delivers.
 
-        Takes a frame if the last one is older than :data:`FRESH_S`; a queue full of requests
-        that are being answered is no problem.
+        Takes a frame if the last one is older than :data:`FRESH_S`.  While the queue is full
+        the last verdict stands: a camera that is asked a lot is not a broken one.
         """
         delivered_s = self._delivered_s
         if delivered_s is not None and self._clock_s() - delivered_s < FRESH_S:
             return None
         try:
-            # The camera keeps its own time; the margin is for a capture already under way.
-            self.request().result(timeout=(_WAITING + 1) * self._timeout_s + _OPENING_S)
-        except FutureTimeoutError:  # another class than TimeoutError before Python 3.11
-            return f"{self._camera.name}: stuck; unplug it and plug it in, or restart the box"
+            asked = self.request()
         except BusyError:
-            return None
-        except (CameraError, NotReadyError) as error:
+            return self._last_problem
+        except EdgeDermError as error:
             return str(error)
+        try:
+            # The camera keeps its own time: this is the longest that it may take for what is
+            # under way, for what waits, and for this.
+            asked.result(timeout=(_WAITING + 1) * (_OPENING_S + self._timeout_s))
+        except FutureTimeoutError:  # another class than TimeoutError before Python 3.11
+            asked.cancel()
+            self._last_problem = (
+                f"{self._camera.name}: stuck; unplug it and plug it in, or restart the box"
+            )
+            return self._last_problem
+        except Exception as error:  # noqa: BLE001 - readiness tells it, the log has the traceback
+            return self._sentence(error)
         return None
 
     def _capture(self) -> Capture:
@@ -94,14 +104,23 @@ class CameraThread:
             if not self._is_open:
                 self._camera.__enter__()
                 self._is_open = True
-                _log.info("camera %s opened", self._camera.name)
             capture = self._camera.capture(self._timeout_s)
-        except CameraError:
+        except Exception as error:
             self._delivered_s = None
+            self._last_problem = self._sentence(error)
             self._close()
             raise
         self._delivered_s = self._clock_s()
+        self._last_problem = None
         return capture
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, EdgeDermError):
+            return str(error)
+        return (
+            f"{self._camera.name}: failed in a way that nobody foresaw ({type(error).__name__}); "
+            "the log has the details"
+        )
 
     def _close(self) -> None:
         if self._is_open:

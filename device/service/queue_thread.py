@@ -25,7 +25,7 @@ class _Job(Generic[T]):
     future: Future[T]
 
     def run(self) -> None:
-        """Do the work and tell the future, unless whoever asked has gone."""
+        """Do the work and tell the future, unless it was cancelled while it waited."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:
@@ -33,7 +33,7 @@ class _Job(Generic[T]):
         except EdgeDermError as error:
             self.future.set_exception(error)
         except BaseException as error:  # noqa: BLE001 - the thread must outlive a bug in one job
-            _log.exception("a job failed in a way that is nobody's fault but ours")
+            _log.exception("event=service.job_failed thread=%s", threading.current_thread().name)
             self.future.set_exception(error)
 
 
@@ -107,7 +107,7 @@ class QueueThread:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
-                _log.error("thread %s did not end within %s s", self._name, timeout_s)
+                _log.error("event=service.stop_late thread=%s waited_s=%g", self._name, timeout_s)
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:

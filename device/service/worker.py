@@ -34,7 +34,8 @@ class Worker:
         self._classifier = classifier
         self._max_pixels = max_pixels
         self._jobs = QueueThread("worker", waiting=waiting)
-        self._last_problem: str | None = "the model has not been tested yet"
+        # A classifier is handed out only after it has passed its self-test.
+        self._last_problem: str | None = None
 
     def __enter__(self) -> Self:
         self._jobs.__enter__()

@@ -1,6 +1,8 @@
 """Queues are bounded, threads own what they own, and nothing waits for ever."""
 
 import threading
+import time
+from concurrent.futures import Future
 
 import pytest
 
@@ -90,7 +92,7 @@ def test_a_bug_in_one_job_does_not_end_the_thread(caplog):
         with pytest.raises(ZeroDivisionError):
             jobs.submit(lambda: 1 / 0).result(timeout=5)
         assert jobs.submit(lambda: "alive").result(timeout=5) == "alive"
-    assert "nobody's fault but ours" in caplog.text
+    assert "event=service.job_failed thread=test" in caplog.text
 
 
 def test_an_abandoned_job_is_not_run():
@@ -138,6 +140,93 @@ def test_a_camera_that_does_not_deliver_costs_its_timeout_and_no_more():
         assert "no frame in time" in frames.problem()
 
 
+def wait_for(is_so):
+    deadline_s = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+def test_while_the_queue_is_full_the_last_verdict_stands():
+    now = [0.0]
+    camera = FakeCamera()
+    camera.gate.clear()
+    with CameraThread(camera, timeout_s=30.0, clock_s=lambda: now[0]) as frames:
+
+        def fill():
+            first = frames.request()
+            wait_for(first.running)
+            return [first, frames.request(), frames.request()]
+
+        asked = fill()
+        assert "no frame yet" in frames.problem()
+        camera.gate.set()
+        asked[-1].result(timeout=5)
+        camera.gate.clear()
+        asked = fill()
+        now[0] = FRESH_S + 1
+        assert frames.problem() is None
+        camera.error = CameraError("fake: unplugged; plug it in")
+        camera.gate.set()
+        assert asked[-1].exception(timeout=5) is camera.error
+        camera.gate.clear()
+        fill()
+        assert frames.problem() == "fake: unplugged; plug it in"
+        camera.gate.set()
+
+
+def test_a_verdict_that_does_not_come_leaves_no_request_behind(monkeypatch):
+    monkeypatch.setattr("device.service.camera._OPENING_S", 0.01)
+    camera = FakeCamera()
+    gate = threading.Event()
+    captures = []
+
+    def stuck(timeout_s):
+        captures.append(timeout_s)
+        gate.wait(5)
+        return a_capture()
+
+    camera.capture = stuck
+    with CameraThread(camera, timeout_s=0.01) as frames:
+        first = frames.request()
+        wait_for(first.running)
+        for _ in range(2):
+            assert "stuck" in frames.problem()
+        gate.set()
+        first.result(timeout=5)
+        frames.request().result(timeout=5)
+    assert len(captures) == 2
+
+
+def test_readiness_waits_for_as_many_slow_openings_as_may_stand_before_it():
+    waited = []
+
+    class Asked(Future):
+        def result(self, timeout=None):
+            waited.append(timeout)
+
+    frames = CameraThread(FakeCamera(), timeout_s=5.0)
+    frames.request = Asked
+    assert frames.problem() is None
+    # Each opens for 10 s, captures for 5 s and a quarter, and closes for 2 s.
+    assert waited[0] >= 3 * (10 + 5.25 + 2)
+
+
+def test_a_bug_in_a_camera_closes_it_and_is_told():
+    camera = FakeCamera()
+    with CameraThread(camera, timeout_s=1.0) as frames:
+        assert frames.problem() is None
+        camera.error = ZeroDivisionError("secret")
+        with pytest.raises(ZeroDivisionError):
+            frames.request().result(timeout=5)
+        assert camera.closed == 1
+        told = frames.problem()
+        assert told.startswith("fake: failed in a way that nobody foresaw (ZeroDivisionError)")
+        camera.error = None
+        assert frames.problem() is None
+    assert camera.opened == camera.closed == 3
+
+
 def test_a_fresh_frame_is_proof_enough():
     """Readiness is asked often; it takes a frame only when the last one is old."""
     now = [0.0]
@@ -172,6 +261,13 @@ def test_the_model_is_tested_when_readiness_is_asked():
         assert "install it" in worker.problem()
         classifier.error = None
         assert worker.problem() is None
+
+
+def test_a_worker_that_is_busy_from_the_start_has_a_model_that_was_tested():
+    """Nobody hands out a classifier that has not passed."""
+    worker = Worker(ScriptedClassifier(), max_pixels=10**6, waiting=1)
+    worker.submit(a_capture())  # Not yet started, so it stays in the queue.
+    assert worker.problem() is None
 
 
 def test_a_busy_worker_is_not_a_broken_one():
