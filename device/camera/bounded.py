@@ -5,7 +5,8 @@ Two threads meet in this file.  The *owner* opens, captures and closes; it waits
 longer than it said.  The *vendor's thread*, one for each opening, makes all calls into the
 vendor's library, and alone touches what the library hands out.  If a call never returns, the
 owner goes on with a CameraError; the thread is left behind, releases the camera should the call
-return one day, and does not keep the process from ending.
+return one day, and does not keep the process from ending.  Until then the camera does not open
+again: another thread would get stuck behind the first.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class BoundedCamera:
         self._make_stream = make_stream
         self._stream: Stream | None = None
         self._thread: _VendorThread | None = None
+        self._abandoned: _VendorThread | None = None
 
     def __enter__(self) -> Self:
         """
@@ -90,6 +92,11 @@ class BoundedCamera:
             CameraError: The device is missing, closed to us, no camera, or does not answer.
         """
         self.__exit__()
+        if self._abandoned is not None and self._abandoned.is_alive():
+            raise CameraError(
+                f"{self.name}: still stuck in the driver; unplug it, or restart the box"
+            )
+        self._abandoned = None
         self._stream = self._make_stream()
         self._thread = _VendorThread(self.name)
         try:
@@ -109,7 +116,10 @@ class BoundedCamera:
         stream, thread = self._stream, self._thread
         self._stream = self._thread = None
         if stream is not None and thread is not None and not thread.end(stream.close):
-            _LOG.warning("camera_close_late camera=%r waited_s=%g", self.name, CLOSE_TIMEOUT_S)
+            self._abandoned = thread
+            _LOG.warning(
+                "event=camera.close_late camera=%r waited_s=%g", self.name, CLOSE_TIMEOUT_S
+            )
 
     def capture(self, timeout_s: float) -> Capture:
         """
@@ -136,7 +146,7 @@ class _VendorThread:
     """
     One daemon thread that makes calls in the order in which they were asked for.
 
-    Threads: :meth:`call` and :meth:`end` belong to the owner, the rest to the thread.
+    Threads: all but :meth:`_run` belongs to the owner.
     """
 
     def __init__(self, name: str) -> None:
@@ -165,7 +175,11 @@ class _VendorThread:
         self._calls.put((Future(), last))
         self._calls.put(None)
         self._thread.join(CLOSE_TIMEOUT_S)
-        return not self._thread.is_alive()
+        return not self.is_alive()
+
+    def is_alive(self) -> bool:
+        """Whether a call is still under way, or could be made."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         while (item := self._calls.get()) is not None:

@@ -105,7 +105,7 @@ class _LibcameraStream:
             raise CameraError(f"{self._name}: does not open ({error}); {_REMEDY}") from error
         width_px, height_px = given["size"]
         _LOG.info(
-            "camera_opened camera=%r format=%s width_px=%d height_px=%d",
+            "event=camera.opened camera=%r format=%s width_px=%d height_px=%d",
             self._name,
             given["format"],
             width_px,
@@ -151,7 +151,7 @@ class _LibcameraStream:
             try:
                 step()
             except _FAULTS as error:  # noqa: PERF203 - three steps, and each must be tried
-                _LOG.warning("camera_close_failed camera=%r error=%r", self._name, error)
+                _LOG.warning("event=camera.close_failed camera=%r error=%r", self._name, error)
 
     @staticmethod
     def _give_up(camera: Picamera2, job: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -14,6 +15,7 @@ SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 """What counts as a picture in a folder, whatever the case; other files are passed over."""
 
 _REMEDY = "check the settings key camera.path"
+_LOG = logging.getLogger(__name__)
 
 
 class ReplayCamera:
@@ -53,6 +55,7 @@ class ReplayCamera:
             )
         self._pictures = pictures
         self._next = 0
+        _LOG.info("event=camera.opened camera=%r pictures=%d", self.name, len(pictures))
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -88,7 +88,7 @@ class _V4L2Stream:
         # we take the bytes and look for ourselves.
         self._is_jpeg = given == _MJPG and video.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         _LOG.info(
-            "camera_opened camera=%r fourcc=%s width_px=%d height_px=%d wanted_width_px=%d "
+            "event=camera.opened camera=%r fourcc=%s width_px=%d height_px=%d wanted_width_px=%d "
             "wanted_height_px=%d buffers=%d",
             self._name,
             given.to_bytes(4, "little").decode("ascii", "replace"),

@@ -89,3 +89,21 @@ def test_a_stuck_thread_closes_what_it_opened_when_it_returns():
     assert not closed.is_set()
     go_on.set()
     assert closed.wait(1.0)
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_camera_whose_thread_is_stuck_does_not_get_another():
+    """Each opening would leave one more behind."""
+    go_on = threading.Event()
+    camera = a_camera(ScriptedStream(opening=go_on.wait))
+    with pytest.raises(CameraError, match="did not open"):
+        camera.__enter__()
+    threads = set(threading.enumerate())
+    for _ in range(3):
+        with pytest.raises(CameraError, match="still stuck in the driver; unplug it"):
+            camera.__enter__()
+    assert set(threading.enumerate()) == threads
+    go_on.set()
+    camera._abandoned._thread.join(1)
+    with camera:
+        camera.capture(1.0)

@@ -1,11 +1,13 @@
 """What every camera promises, whichever it is."""
 
+import logging
 import time
 from datetime import timedelta
 
 import pytest
 
 from device.core.errors import CameraError
+from device.service.camera import CameraThread
 
 pytestmark = pytest.mark.portable
 
@@ -17,6 +19,17 @@ def test_a_capture_says_what_it_is(rig):
     assert (capture.encoded is None) != (capture.pixels_HWC is None)
     assert capture.source == rig.kind
     assert capture.captured_at.utcoffset() == timedelta(0)
+
+
+def test_each_opening_is_logged_once_and_so_is_its_end(rig, caplog):
+    caplog.set_level(logging.INFO)
+    with CameraThread(rig.camera, timeout_s=1.0) as frames:
+        for _ in range(2):
+            frames.request().result(timeout=5)
+    events = [record.getMessage() for record in caplog.records]
+    assert len(events) == 2
+    assert events[0].startswith(f"event=camera.opened camera={rig.camera.name!r} ")
+    assert events[1] == f"event=camera.closed camera={rig.camera.name!r}"
 
 
 def test_with_gives_the_camera_itself(rig):

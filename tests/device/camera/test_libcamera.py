@@ -110,7 +110,7 @@ def test_it_is_closed_even_if_it_cannot_be_stopped(sensor, camera, caplog):
     with camera:
         pass
     assert sensor.calls[-1] == "close"
-    assert "camera_close_failed camera='libcamera 0' error=RuntimeError('device gone')" in (
+    assert "event=camera.close_failed camera='libcamera 0' error=RuntimeError('device gone')" in (
         caplog.text
     )
 

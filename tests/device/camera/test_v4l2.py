@@ -141,7 +141,7 @@ def test_a_driver_that_hangs_while_opening_is_left_behind(usb, camera, caplog):
     usb.is_stalled = True
     with pytest.raises(CameraError, match=r"did not open within 0.03 s; plug it in"):
         camera.__enter__()
-    assert "camera_close_late" in caplog.text
+    assert "event=camera.close_late" in caplog.text
     assert "release" not in usb.calls
     (thread,) = [thread for thread in threading.enumerate() if thread.name == camera.name]
     assert thread.daemon, "it would keep the process from ending"
