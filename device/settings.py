@@ -82,8 +82,16 @@ class ServerSettings(Section):
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> ServerSettings:
-        if self.token is not None and len(self.token.get_secret_value()) < SHORTEST_TOKEN:
-            raise ValueError(f"token: expected at least {SHORTEST_TOKEN} characters")
+        if self.token is not None:
+            token = self.token.get_secret_value()
+            if len(token) < SHORTEST_TOKEN:
+                raise ValueError(f"token: expected at least {SHORTEST_TOKEN} characters")
+            if " " in token or not token.isprintable():
+                # HTTP strips some of them and forbids others, so no client could send it.
+                raise ValueError(
+                    "token: expected visible characters alone, found white space or a control "
+                    "character; look for a line end that was read along"
+                )
         if not self.is_loopback and self.token is None:
             raise ValueError(
                 f"host {self.host} can be reached from the network, but no token is set; set "

@@ -210,6 +210,26 @@ def test_a_token_that_can_be_guessed_is_refused(monkeypatch, token):
         load_settings()
 
 
+@pytest.mark.parametrize(
+    "token",
+    [
+        f"{TOKEN}\n",
+        f" {TOKEN}",
+        f"{TOKEN}\t",
+        "correct horse battery",
+        f"{TOKEN}\x7f",
+        f"{TOKEN}\xa0",
+        f"{TOKEN}\u200b",
+        f"{TOKEN}\udcff",
+    ],
+)
+def test_a_token_that_no_client_could_send_is_refused(monkeypatch, token):
+    monkeypatch.setenv("EDGEDERM_SERVER__TOKEN", token)
+    with pytest.raises(SettingsError, match=r"token: expected visible characters alone") as refused:
+        load_settings()
+    assert TOKEN not in str(refused.value)
+
+
 def test_the_token_is_never_printed(monkeypatch):
     monkeypatch.setenv("EDGEDERM_SERVER__TOKEN", TOKEN)
     settings = load_settings()
