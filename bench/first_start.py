@@ -8,6 +8,8 @@ first ``GET /classify``.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -15,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from pathlib import Path
 _PORT = 8765
 _URL = f"http://127.0.0.1:{_PORT}"
 _PATIENCE_S = 300.0
+_ANSWER_S = 10.0
 _STAMP = ".venv/.installed-*"
 
 
@@ -46,14 +48,15 @@ def main() -> None:
             start_new_session=True,
         )
         try:
-            installed_s = _when(lambda: any(clone.glob(_STAMP)), started_s)
-            ready_s = _when(_is_ready, started_s)
+            installed_s = _when(lambda: any(clone.glob(_STAMP)), started_s, box)
+            ready_s = _when(_is_ready, started_s, box)
             asked_s = time.monotonic()
-            with urllib.request.urlopen(f"{_URL}/classify") as response:  # noqa: S310 - our own box
+            with _open("/classify") as response:
                 answer = json.load(response)
             answered_s = time.monotonic() - asked_s
         finally:
-            os.killpg(box.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # It died by itself.
+                os.killpg(box.pid, signal.SIGTERM)
             box.wait(timeout=30)
     print(
         json.dumps(
@@ -69,9 +72,11 @@ def main() -> None:
     )
 
 
-def _when(condition: Callable[[], bool], started_s: float) -> float:
-    """Seconds since *started_s* at which *condition* held."""
+def _when(condition: Callable[[], bool], started_s: float, box: subprocess.Popen[bytes]) -> float:
+    """Seconds since *started_s* at which *condition* held, while *box* lives."""
     while not condition():
+        if box.poll() is not None:
+            raise RuntimeError(f"make run ended with status {box.returncode}; see above")
         if time.monotonic() - started_s > _PATIENCE_S:
             raise TimeoutError(f"not within {_PATIENCE_S} s")
         time.sleep(0.02)
@@ -80,10 +85,17 @@ def _when(condition: Callable[[], bool], started_s: float) -> float:
 
 def _is_ready() -> bool:
     try:
-        with urllib.request.urlopen(f"{_URL}/readyz") as response:  # noqa: S310 - our own box
+        with _open("/readyz") as response:
             return bool(response.status == 200)  # noqa: PLR2004 - OK
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # Nobody listens yet, not ready, or too slow: the family of all three.
         return False
+
+
+def _open(path: str) -> http.client.HTTPResponse:
+    response: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310 - our own box
+        _URL + path, timeout=_ANSWER_S
+    )
+    return response
 
 
 def _git(*arguments: str) -> None:

@@ -17,18 +17,16 @@ _NOISE_LEVELS = 4.0
 def write_pictures(
     folder: Path, count: int, *, height_px: int = 450, width_px: int = 600
 ) -> list[Path]:
-    """Write *count* JPEG files of drawn lesions with a sensor's noise; those there are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write *count* JPEG files of drawn lesions with a sensor's noise into *folder*."""
     paths = [folder / f"{number:04d}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
-        if not path.is_file():
-            picture_HWC = draw_lesion(
-                number,
-                diagnosis=DIAGNOSES[number % len(DIAGNOSES)],
-                height_px=height_px,
-                width_px=width_px,
-            )
-            path.write_bytes(jpeg(with_noise(picture_HWC, seed=number)))
+        picture_HWC = draw_lesion(
+            number,
+            diagnosis=DIAGNOSES[number % len(DIAGNOSES)],
+            height_px=height_px,
+            width_px=width_px,
+        )
+        path.write_bytes(jpeg(with_noise(picture_HWC, seed=number)))
     return paths
 
 
