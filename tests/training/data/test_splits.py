@@ -130,7 +130,7 @@ def test_confirmed_pictures_that_are_not_there_are_all_named():
     [
         ("image_id,part\na,train\n", "expected the columns"),
         ("", "expected the columns"),
-        ("image_id,group,part\na,g,trian\n", "trian"),
+        ("image_id,group,part\na,g,practice\n", "practice"),
         ("image_id,group,part\na,g,train\na,g,train\n", "2 rows"),
     ],
 )
