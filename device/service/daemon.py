@@ -7,6 +7,7 @@ from types import FrameType
 import uvicorn
 
 from device.core.ports import Application
+from device.service.connection import MOST_CONNECTIONS, Connection
 
 _LARGEST_HEADER_BYTES = 16 * 1024
 _IDLE_CONNECTION_S = 5
@@ -41,9 +42,11 @@ def serve(application: Application, *, host: str, port: int) -> None:
             host=host,
             port=port,
             loop="asyncio",
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
+            # asyncio takes so many in one go, before the first of them can be turned away.
+            backlog=MOST_CONNECTIONS,
             # Who asked is no business of the journal's; answers are counted elsewhere.
             access_log=False,
             log_level="info",

@@ -1,9 +1,12 @@
 """The whole box as a process: the shipped model, the replay camera, real HTTP on loopback."""
 
+import contextlib
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,13 +24,15 @@ pytestmark = pytest.mark.portable
 class Box:
     """A running daemon on a port of the system's choice."""
 
-    def __init__(self, *, environment, program=("-m", "device", "serve")):
+    def __init__(self, *, environment, program=("-m", "device", "serve"), files=None):
         self.process = subprocess.Popen(
             [sys.executable, *program],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "EDGEDERM_SERVER__PORT": "0", **environment},
         )
+        if files is not None:
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (files, files))
         self.log = []
         for line in self.process.stderr:
             self.log.append(line)
@@ -179,6 +184,25 @@ def test_a_signal_closes_the_camera_before_the_box_ends(small_model, name):
     assert running.stop(getattr(signal, name)) == 0
     assert "event=camera.closed" in "".join(running.log)
     assert "Traceback" not in "".join(running.log)
+
+
+def test_those_who_say_nothing_keep_nobody_else_out_for_long(small_model):
+    """They are turned away before the process runs out of files to open."""
+    running = Box(environment=small_model, files=200)
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            port = int(running.url.rpartition(":")[2])
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        deadline_s = time.monotonic() + 20
+        while time.monotonic() < deadline_s:
+            with contextlib.suppress(OSError):
+                assert running.ask("/healthz")[0] == 200
+                break
+            time.sleep(0.5)
+        else:
+            pytest.fail("nobody is answered any more")
+    assert running.stop() == 0
+    assert len(running.log) < 50
 
 
 def test_a_wedged_camera_does_not_hold_up_the_end(small_model):
