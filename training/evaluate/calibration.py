@@ -26,8 +26,9 @@ MALIGNANT_SPECIFICITY = 0.90
 """Share of the benign pictures that ``malignant_from`` must leave below itself."""
 _FOLDS = 5
 _SEED = 0
-_LARGEST_LOG_SCALE = 5.0
-"""Beyond a factor of 150 a logit is no logit any more; it keeps the search finite."""
+_LARGEST_LOG_SCALE = 4.6
+_LARGEST_OFFSET = 100.0
+"""What the contract accepts: a factor of 100 and an offset of 100."""
 
 
 def calibrate(calibration: Calibration, malignancy_logit_N: NDArray[np.float64]) -> NDArray:
@@ -118,7 +119,7 @@ def _fit_platt(logit_N: NDArray, truth_N: NDArray) -> tuple[float, float]:
     found = minimize(
         lambda p: _log_loss(math.exp(p[0]) * logit_N + p[1], targets_N),
         x0=[0.0, 0.0],
-        bounds=[(-_LARGEST_LOG_SCALE, _LARGEST_LOG_SCALE), (None, None)],
+        bounds=[(-_LARGEST_LOG_SCALE, _LARGEST_LOG_SCALE), (-_LARGEST_OFFSET, _LARGEST_OFFSET)],
     )
     return math.exp(found.x[0]), float(found.x[1])
 
