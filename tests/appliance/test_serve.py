@@ -188,9 +188,9 @@ def test_a_signal_closes_the_camera_before_the_box_ends(small_model, name):
 
 def test_those_who_say_nothing_keep_nobody_else_out_for_long(small_model):
     """They are turned away before the process runs out of files to open."""
-    running = Box(environment=small_model, files=200)
+    running = Box(environment=small_model, files=320)
     with contextlib.ExitStack() as stack:
-        for _ in range(300):
+        for _ in range(400):
             port = int(running.url.rpartition(":")[2])
             stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
         deadline_s = time.monotonic() + 20

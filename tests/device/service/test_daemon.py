@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from device.api import problems
-from device.service import connection
+from device.service import daemon
 
 pytestmark = pytest.mark.portable
 
@@ -27,14 +27,14 @@ async def answering(scope, receive, send):
 @pytest.fixture
 def connect(monkeypatch):
     """Open connections to a server whose limits are small."""
-    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(daemon, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 0.3)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
             answering,
             loop="asyncio",
-            http=connection.Connection,
+            http=daemon.Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -87,7 +87,7 @@ def test_a_body_may_take_longer_than_a_head(connect):
 
 
 def test_one_too_many_is_closed_at_once_and_the_others_are_answered(connect, monkeypatch):
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT_S", 30.0)
+    monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 30.0)
     clients = [connect() for _ in range(3)]
     assert is_closed(connect())
     clients[0].sendall(REQUEST)
