@@ -45,6 +45,7 @@ def main() -> None:
             ["make", "run"],  # noqa: S607 - the command of the README
             cwd=clone,
             env=environment,
+            stdout=sys.stderr,  # standard output is for the result alone
             start_new_session=True,
         )
         try:
