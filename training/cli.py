@@ -35,6 +35,15 @@ Data = Annotated[
     Path,
     typer.Option(help="Root of the data set.", exists=True, file_okay=False, show_default=False),
 ]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Root of a further set to train on; may be repeated. The split must name its "
+        "pictures: make it with audit --also.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 SplitFile = Annotated[
     Path,
     typer.Option(
@@ -119,12 +128,21 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
             show_default=False,
         ),
     ],
+    also: Also = None,
     split: SplitFile = _HAM10000_SPLIT,
     cache: Cache = _CACHE,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="Finished run whose network teaches this one.")
+    ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Views that the teacher looks at once, to be gone through again and again; "
+            "without it the teacher looks on live, which takes a GPU.",
+        ),
     ] = None,
     workers: Workers = _CORES,
 ) -> None:
@@ -135,11 +153,12 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     a GPU: ACCELERATE_USE_CPU=true python -m torch.distributed.run --nproc-per-node 2 -m training
     train ...
     """
-    from training.commands import Source, configure, train_run
+    from training.commands.train import configure, train_run
     from training.evaluate.report import print_metrics
+    from training.source import Source
 
-    config = configure(recipe, seed=seed, teacher=teacher, epochs=epochs)
-    source = Source(data=data, split=split, cache=cache, workers=workers)
+    config = configure(recipe, seed=seed, teacher=teacher, views=views, epochs=epochs)
+    source = Source(data=data, also=tuple(also or ()), split=split, cache=cache, workers=workers)
     evaluation = train_run(config, source, out)
     if evaluation is not None:
         print_metrics(evaluation, Console())
@@ -177,8 +196,9 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure a run or a model file on one part, with 95 % intervals."""
-    from training.commands import Source, auroc_from_files, evaluate_model
+    from training.commands.evaluate import auroc_from_files, evaluate_model
     from training.evaluate.report import print_metrics
+    from training.source import Source
 
     source = Source(data=data, split=split, cache=cache, workers=workers)
     print_metrics(evaluate_model(model, source, part=part, out=out), Console())

@@ -28,11 +28,13 @@ from device.core.errors import EdgeDermError
 from device.core.values import Pixels
 from device.drawing import draw_lesion
 from training.audit import SPLIT_NAME, audit_datasets, print_audit, write_audit
-from training.commands import Source, configure, evaluate_model, train_run
+from training.commands.evaluate import evaluate_model
+from training.commands.train import configure, train_run
 from training.data.acquisition import vary_acquisition
 from training.data.readers.ham10000 import DIAGNOSIS_OF_DX, RECORD_FOLDER
 from training.evaluate.report import print_metrics
 from training.export.export import export_run
+from training.source import Source
 
 SHARES: Mapping[str, float] = MappingProxyType(
     {"nv": 0.34, "mel": 0.18, "bkl": 0.14, "bcc": 0.12, "akiec": 0.10, "vasc": 0.06, "df": 0.06}

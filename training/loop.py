@@ -24,12 +24,13 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.data.augment import augment
-from training.data.dataset import Batch, PreparedPart, training_batches
+from training.data.dataset import PreparedPart, steps_of_an_epoch, training_batches
+from training.data.views import draw_view
 from training.errors import RunError
 from training.evaluate.predictions import predict
 from training.losses import distillation_loss, label_loss
-from training.models import Outputs, build_model, load_best
+from training.models import Outputs, build_model
+from training.models.depthwise import speed_up_depthwise
 from training.runs import (
     BEST_NAME,
     CHECKPOINT_NAME,
@@ -40,10 +41,20 @@ from training.runs import (
     record_commit,
     save_config,
 )
+from training.teaching import Lesson
+
+_SEEDS_APART = 100_003
+"""Epochs of one seed never meet those of another."""
 
 
 def train(
-    config: RunConfig, train_part: PreparedPart, validation_part: PreparedPart, folder: Path
+    config: RunConfig,
+    train_part: PreparedPart,
+    validation_part: PreparedPart,
+    folder: Path,
+    *,
+    lesson: Lesson | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> None:
     """
     Train the network of *config*, or go on where *folder* says that it stopped.
@@ -51,15 +62,29 @@ def train(
     Writes the configuration, one line a finished epoch into ``curves.jsonl``, a checkpoint to
     go on from, and the averaged weights that did best on the validation part.
 
+    Args:
+        config: Of the run.
+        train_part: Trained on.
+        validation_part: Chooses the best epoch.
+        folder: Of the run.
+        lesson: What the teacher says, if there is one.
+        start: Weights to begin with, instead of those of the configuration.
+
     Raises:
         RunError: *folder* holds a run of another configuration.
     """
     accelerator = Accelerator()
-    _claim(folder, config, accelerator)
+    claim(folder, config, accelerator)
     torch.manual_seed(config.seed)
-    model = build_model(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    teacher = _teacher(config, accelerator)
-    steps = len(train_part) // config.batch_size
+    model = build_model(config.model, fresh=start is not None)
+    if start is not None:
+        model.load_state_dict(start)
+    if accelerator.device.type == "cpu":
+        speed_up_depthwise(model)
+    model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    steps = steps_of_an_epoch(
+        train_part, batch_size=config.batch_size, extra_share=config.extra_share
+    )
     if config.batch_size % accelerator.num_processes:
         raise RunError(
             f"a batch of {config.batch_size} cannot be shared evenly by "
@@ -69,17 +94,14 @@ def train(
         raise RunError(
             f"{len(train_part)} training pictures do not fill one batch of {config.batch_size}"
         )
-    optimizer = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.learning_rate)
+    optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda step: _warmup_cosine(step, config.warmup_epochs * steps, config.epochs * steps),
     )
-    model = model.to(accelerator.device)
     # Normalisation statistics are averaged too: averaged weights with other statistics would
     # be another network.
-    ema = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
+    ema = AveragedModel(model, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
     state = _load(folder, model, ema, optimizer, schedule)
     if accelerator.is_main_process:
         _keep_lines(folder / CURVES_NAME, state.epoch)
@@ -91,20 +113,22 @@ def train(
     console = Console(stderr=True)
     for epoch in range(state.epoch, config.epochs):
         started = time.perf_counter()
-        order = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
-        changes = torch.Generator().manual_seed(
-            (config.seed * 100_003 + epoch) * 1_009 + accelerator.process_index + 1
+        seed = config.seed * _SEEDS_APART + epoch
+        view_seed = seed if lesson is None else lesson.view_seed(epoch, seed)
+        view = draw_view(
+            len(train_part), len(train_part.pixels_VNSSC), config.augment, seed=view_seed
         )
         batches = training_batches(
             train_part,
             batch_size=config.batch_size,
             rank=accelerator.process_index,
             world=accelerator.num_processes,
-            generator=order,
+            generator=torch.Generator().manual_seed(seed),
+            extra_share=config.extra_share,
         )
         prepared_model.train()
         sums: dict[str, float] = {}
-        for batch in track(
+        for indices_B in track(
             batches,
             total=steps,
             description=f"epoch {epoch + 1}/{config.epochs}",
@@ -112,8 +136,13 @@ def train(
             console=console,
             disable=not (accelerator.is_main_process and console.is_terminal),
         ):
-            x_BCHW = augment(batch.x_BCHW.to(accelerator.device), config.augment, changes)
-            loss, terms = _loss(prepared_model(x_BCHW), x_BCHW, batch, config, teacher)
+            x_BCHW = view.show(train_part, indices_B, accelerator.device)
+            with torch.autocast(
+                accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"
+            ):
+                outputs = prepared_model(x_BCHW)
+            taught = None if lesson is None else lesson.hear(view, epoch, indices_B)
+            loss, terms = _loss(outputs, train_part.labels(indices_B), config, taught)
             prepared_optimizer.zero_grad()
             accelerator.backward(loss)
             prepared_optimizer.step()
@@ -121,19 +150,19 @@ def train(
             ema.update_parameters(accelerator.unwrap_model(prepared_model))
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.item() / steps
-        auroc = _validation_auroc(ema.module, validation_part)
+        auroc = validation_auroc(ema.module, validation_part)
         is_best = auroc > state.best_auroc
         state = _State(epoch=epoch + 1, best_auroc=max(state.best_auroc, auroc))
         if accelerator.is_main_process:
             if is_best:
-                _write(folder / BEST_NAME, ema.module.state_dict())
+                write(folder / BEST_NAME, ema.module.state_dict())
             line = {
                 "epoch": epoch + 1,
                 **{f"loss_{name}": round(value, 6) for name, value in sums.items()},
                 "validation_auroc": round(auroc, 6),
                 "seconds": round(time.perf_counter() - started, 2),
             }
-            _add_line(folder / CURVES_NAME, line)
+            add_line(folder / CURVES_NAME, line)
             accelerator.print(json.dumps(line))
             _save(folder, state, model, ema, optimizer, schedule)
         accelerator.wait_for_everyone()
@@ -147,7 +176,7 @@ class _State:
     best_auroc: float
 
 
-def _claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
+def claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
     """Take an empty folder, or one with the same configuration."""
     if (folder / CHECKPOINT_NAME).is_file() and load_config(folder) != config:
         raise RunError(
@@ -161,42 +190,14 @@ def _claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
     accelerator.wait_for_everyone()
 
 
-def _teacher(config: RunConfig, accelerator: Accelerator) -> nn.Module | None:
-    if config.distillation is None:
-        return None
-    folder = config.distillation.teacher_run
-    taught = load_config(folder)
-    if taught.preprocess != config.preprocess:
-        raise RunError(
-            f"teacher {folder}: expected the student's own stages and side, found others; train it "
-            "with the same preprocessing"
-        )
-    if taught.data != config.data:
-        raise RunError(
-            f"teacher {folder}: expected the student's own pictures and split, found others; a "
-            "teacher that saw a test lesion would give it away"
-        )
-    return load_best(folder).to(accelerator.device)
-
-
 def _loss(
-    outputs: Outputs,
-    x_BCHW: Tensor,
-    batch: Batch,
-    config: RunConfig,
-    teacher: nn.Module | None,
+    outputs: Outputs, labels: tuple[Tensor, Tensor], config: RunConfig, taught: Outputs | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return what is minimised and its terms by name."""
-    terms = label_loss(
-        outputs,
-        batch.malignant_B.to(x_BCHW.device),
-        batch.diagnosis_B.to(x_BCHW.device),
-        label_smoothing=config.label_smoothing,
-    )
+    malignant_B, diagnosis_B = (values.to(outputs.malignancy_logit_B1.device) for values in labels)
+    terms = label_loss(outputs, malignant_B, diagnosis_B, label_smoothing=config.label_smoothing)
     loss = torch.stack(list(terms.values())).sum()
-    if config.distillation is not None and teacher is not None:
-        with torch.no_grad():
-            taught = teacher(x_BCHW)
+    if config.distillation is not None and taught is not None:
         soft = distillation_loss(outputs, taught, kd_temperature=config.distillation.kd_temperature)
         share = config.distillation.kd_share
         loss = (1 - share) * loss + share * torch.stack(list(soft.values())).sum()
@@ -204,14 +205,56 @@ def _loss(
     return loss, terms
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices and kernels only: shrinking a bias or a norm regularises nothing."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+def parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]]:
+    """
+    Group parameters by how fast they learn and whether they decay.
+
+    Matrices and kernels alone decay: shrinking a bias or a norm regularises nothing.  The layers
+    of a teacher's backbones learn slower the deeper they lie.
+    """
+    groups: list[dict[str, Any]] = []
+    rest = dict(model.named_parameters())
+    for number, backbone in enumerate(getattr(model, "backbones", ())):
+        from timm.optim import param_groups_layer_decay  # A student needs no timm.
+
+        layers = param_groups_layer_decay(
+            backbone, weight_decay=config.weight_decay, layer_decay=config.layer_decay
+        )
+        for layer in layers:
+            scale = layer.pop("lr_scale", 1.0)
+            groups.append(
+                {
+                    "params": layer["params"],
+                    "weight_decay": layer["weight_decay"],
+                    "lr": config.learning_rate * scale,
+                }
+            )
+        rest = {
+            name: value
+            for name, value in rest.items()
+            if not name.startswith(f"backbones.{number}.")
+        }
+    matrices = [p for p in rest.values() if p.ndim > 1]
+    vectors = [p for p in rest.values() if p.ndim <= 1]
     return [
-        {"params": matrices, "weight_decay": weight_decay},
+        *groups,
+        {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
+
+
+def _moving_average(decay: float) -> Any:
+    """
+    Average weights over the last steps; over fewer ones at the beginning.
+
+    Without that the random weights of the first step would count for a thousand steps.
+    """
+
+    def average(averaged: Any, current: Any, steps: Any) -> None:
+        count = int(steps)
+        get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, steps)
+
+    return average
 
 
 def _warmup_cosine(step: int, warmup: int, total: int) -> float:
@@ -221,13 +264,14 @@ def _warmup_cosine(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
 
 
-def _validation_auroc(model: nn.Module, part: PreparedPart) -> float:
+def validation_auroc(model: nn.Module, part: PreparedPart) -> float:
+    """Area under the ROC curve of the untouched pictures of *part*."""
     return float(roc_auc_score(part.malignant_N, predict(model, part).malignancy_logit_N))
 
 
 def _save(folder: Path, state: _State, model: nn.Module, ema: Any, *parts: Any) -> None:
     optimizer, schedule = parts
-    _write(
+    write(
         folder / CHECKPOINT_NAME,
         {
             "epoch": state.epoch,
@@ -265,12 +309,12 @@ def _keep_lines(path: Path, count: int) -> None:
     path.write_text("".join(lines[:count]))
 
 
-def _add_line(path: Path, line: Mapping[str, float]) -> None:
+def add_line(path: Path, line: Mapping[str, float]) -> None:
     with path.open("a") as file:
         file.write(json.dumps(line) + "\n")
 
 
-def _write(path: Path, content: Any) -> None:
+def write(path: Path, content: Any) -> None:
     """Write so that a stop in the middle leaves the old file whole."""
     fresh = path.with_suffix(".fresh")
     torch.save(content, fresh)

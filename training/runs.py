@@ -9,12 +9,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from device.core.manifest import PreprocessSpec
+from training.errors import RunError
 
 CONFIG_NAME = "config.json"
 METRICS_NAME = "metrics.json"
 CURVES_NAME = "curves.jsonl"
 CHECKPOINT_NAME = "last.pt"
 BEST_NAME = "best.pt"
+HEADS_NAME = "heads.pt"
+MEMBERS_NAME = "members"
+VIEWS_NAME = "views"
 COMMIT_NAME = "commit.txt"
 
 
@@ -45,13 +49,36 @@ class StudentConfig(Config):
     dropout: float
 
 
+class BackboneConfig(Config):
+    """One member of the teacher."""
+
+    name: str
+    """In timm."""
+    side_px: int
+    """Pictures are resized to it by area; at most the side of the stages."""
+    weights: str | None
+    """Where it begins: see :func:`training.models.weights.load_backbone`; None: at random."""
+
+
 class TeacherConfig(Config):
-    """Backbones of the fused teacher by their timm names; see ``models/teacher.py``."""
+    """The fused teacher; see ``models/teacher.py``."""
 
     kind: Literal["teacher"] = "teacher"
-    backbones: tuple[str, ...]
+    backbones: tuple[BackboneConfig, ...]
     hidden_channels: int
+    """Of the fusion head, for each backbone."""
     dropout: float
+    drop_path: float
+    """Share of residual blocks that are left out at random in training."""
+
+
+class HeadsConfig(Config):
+    """Training of the heads alone, on features that the frozen backbones gave once."""
+
+    views: int
+    """Each picture is looked at so many times."""
+    epochs: int
+    learning_rate: float
 
 
 class AugmentConfig(Config):
@@ -71,6 +98,9 @@ class DistillationConfig(Config):
     """A finished teacher run and how much its word counts."""
 
     teacher_run: Path
+    views: int | None
+    """The teacher looks at so many views once, and the student goes through them again and
+    again; None: it looks on live, at a new view every epoch."""
     kd_temperature: Annotated[float, Field(gt=0)]
     kd_share: Annotated[float, Field(ge=0, le=1)]
     """Share of the soft loss; the rest is the loss on labels."""
@@ -80,7 +110,10 @@ class DataConfig(Config):
     """Exactly which pictures in which parts; filled in when a training starts."""
 
     fingerprint: str
+    """Of the set of record."""
     split_sha256: str
+    extra_fingerprint: str | None = None
+    """Of the pictures of further sets that are trained on."""
 
 
 class RunConfig(Config):
@@ -93,12 +126,19 @@ class RunConfig(Config):
     """Cached variants of each training picture, the clean one included."""
     model: Annotated[StudentConfig | TeacherConfig, Field(discriminator="kind")]
     augment: AugmentConfig
+    extra_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """How many of the pictures of further sets each epoch takes."""
+    heads: HeadsConfig | None = None
+    """Of a teacher: what comes before the epochs, and all that the fusion does."""
     epochs: int
     batch_size: int
     """Over all processes together."""
     learning_rate: float
     warmup_epochs: int
     weight_decay: float
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Each layer of a backbone learns so much slower than the one above it."""
+    precision: Literal["fp32", "bf16"] = "fp32"
     label_smoothing: float
     ema_decay: float
     distillation: DistillationConfig | None = None
@@ -109,6 +149,16 @@ class RunConfig(Config):
     def side_px(self) -> int:
         """Side of the model's input."""
         return self.preprocess.side_px
+
+
+def require_run(folder: Path) -> None:
+    """Raise RunError if *folder* holds no network."""
+    absent = [name for name in (CONFIG_NAME, BEST_NAME) if not (folder / name).is_file()]
+    if absent:
+        raise RunError(
+            f"{folder}: expected a finished run, found no {' and no '.join(absent)}; "
+            "train it first with `python -m training train`"
+        )
 
 
 def save_config(folder: Path, config: RunConfig) -> None:

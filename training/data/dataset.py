@@ -32,24 +32,25 @@ class PreparedPart:
     def __len__(self) -> int:
         return len(self.cases)
 
-    def batch(self, indices: NDArray[np.int64], variants: NDArray[np.int64]) -> Batch:
-        """Gather pictures as fp32 ``[B, C, S, S]`` from 0 to 1, with their labels."""
-        pixels_BSSC = torch.from_numpy(self.pixels_VNSSC[variants, indices])
-        return Batch(
-            # A view in channels-last order: what both CPU and GPU convolutions like best.
-            x_BCHW=pixels_BSSC.permute(0, 3, 1, 2).float().div_(255),
-            malignant_B=torch.from_numpy(self.malignant_N[indices]),
-            diagnosis_B=torch.from_numpy(self.diagnosis_N[indices]),
+    @property
+    def extra_N(self) -> NDArray[np.bool_]:
+        """Which pictures come from another set than the first one."""
+        # A set that came in parts names them behind a slash.
+        sets = [case.dataset.split("/")[0] for case in self.cases]
+        return np.array([name != sets[0] for name in sets])
+
+    def pictures(self, indices_B: NDArray[np.int64], variants_B: NDArray[np.int64]) -> Tensor:
+        """Gather pictures as fp32 ``[B, C, S, S]`` from 0 to 1."""
+        pixels_BSSC = torch.from_numpy(self.pixels_VNSSC[variants_B, indices_B])
+        # A view in channels-last order: what both CPU and GPU convolutions like best.
+        return pixels_BSSC.permute(0, 3, 1, 2).float().div_(255)
+
+    def labels(self, indices_B: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return malignancy, fp32, and diagnosis, int64, of some pictures, ``[B]`` each."""
+        return (
+            torch.from_numpy(self.malignant_N[indices_B]),
+            torch.from_numpy(self.diagnosis_N[indices_B]),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Pictures and labels of one step."""
-
-    x_BCHW: Tensor
-    malignant_B: Tensor
-    diagnosis_B: Tensor
 
 
 def prepare_part(
@@ -65,10 +66,16 @@ def prepare_part(
 
 
 def training_batches(
-    part: PreparedPart, *, batch_size: int, rank: int, world: int, generator: torch.Generator
-) -> Iterator[Batch]:
+    part: PreparedPart,
+    *,
+    batch_size: int,
+    rank: int,
+    world: int,
+    generator: torch.Generator,
+    extra_share: float = 1.0,
+) -> Iterator[NDArray[np.int64]]:
     """
-    Go once through *part* in random order, each picture as a random one of its variants.
+    Go once through *part* in random order, batch by batch.
 
     Every process draws the same order and takes its own share of each batch, so that several
     processes see together what one would see alone.
@@ -79,16 +86,28 @@ def training_batches(
         rank: Number of this process.
         world: Number of processes.
         generator: Decides; in the same state in every process.
+        extra_share: How many of the pictures of further sets an epoch takes, 0 to 1.
+
+    Returns:
+        Positions in *part*, ``[B / world]`` each.
     """
     order_N = torch.randperm(len(part), generator=generator).numpy()
-    variant_N = torch.randint(part.pixels_VNSSC.shape[0], (len(part),), generator=generator).numpy()
-    for start in range(0, len(part) - batch_size + 1, batch_size):
-        mine = slice(start + rank, start + batch_size, world)
-        yield part.batch(order_N[mine], variant_N[mine])
+    if extra_share < 1.0:
+        extra_N = part.extra_N[order_N]
+        # The first ones of a random order are a random choice.
+        left_out_N = extra_N & (np.cumsum(extra_N) > round(extra_share * extra_N.sum()))
+        order_N = order_N[~left_out_N]
+    for start in range(0, len(order_N) - batch_size + 1, batch_size):
+        yield order_N[start + rank : start + batch_size : world]
 
 
-def plain_batches(part: PreparedPart, *, batch_size: int) -> Iterator[Batch]:
-    """Go once through the untouched pictures of *part*, in order."""
+def steps_of_an_epoch(part: PreparedPart, *, batch_size: int, extra_share: float = 1.0) -> int:
+    """Return the number of batches that :func:`training_batches` gives."""
+    extra = int(part.extra_N.sum())
+    return (len(part) - extra + round(extra_share * extra)) // batch_size
+
+
+def plain_batches(part: PreparedPart, *, batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Go once through all positions of *part*, in order."""
     for start in range(0, len(part), batch_size):
-        indices = np.arange(start, min(start + batch_size, len(part)))
-        yield part.batch(indices, np.zeros_like(indices))
+        yield np.arange(start, min(start + batch_size, len(part)))

@@ -6,14 +6,26 @@ from collections.abc import Sequence
 
 from training.data.case import Case
 from training.data.fingerprint import fingerprint
-from training.data.splits import Split
+from training.data.splits import TRAIN, Split
 from training.errors import RunError
 from training.runs import DataConfig
 
 
-def describe_data(cases: Sequence[Case], split: Split) -> DataConfig:
-    """Digest pictures and split."""
-    return DataConfig(fingerprint=fingerprint(cases), split_sha256=split.sha256)
+def describe_data(cases: Sequence[Case], split: Split, extra: Sequence[Case] = ()) -> DataConfig:
+    """
+    Digest pictures and split.
+
+    Args:
+        cases: The set of record.
+        split: May name other pictures too; only the places of *cases* count for its digest, so
+            that a split that was extended by further sets is still the same.
+        extra: Pictures of further sets that are trained on.
+    """
+    return DataConfig(
+        fingerprint=fingerprint(cases),
+        split_sha256=split.restricted(cases).sha256,
+        extra_fingerprint=fingerprint(split.cases(extra, TRAIN)) if extra else None,
+    )
 
 
 def require_split(trained_on: DataConfig, cases: Sequence[Case], split: Split) -> None:
@@ -26,24 +38,32 @@ def require_split(trained_on: DataConfig, cases: Sequence[Case], split: Split) -
         RunError: The pictures are those of the training, the split is not.
     """
     found = describe_data(cases, split)
-    if found.fingerprint == trained_on.fingerprint and found != trained_on:
+    if (
+        found.fingerprint == trained_on.fingerprint
+        and found.split_sha256 != trained_on.split_sha256
+    ):
         raise RunError(
             f"split: expected that of the training, SHA-256 {trained_on.split_sha256[:12]}, found "
             f"{found.split_sha256[:12]}; by another one, pictures that were trained on are judged"
         )
 
 
-def require_same(trained_on: DataConfig | None, cases: Sequence[Case], split: Split) -> None:
+def require_same(
+    trained_on: DataConfig | None,
+    cases: Sequence[Case],
+    split: Split,
+    extra: Sequence[Case] = (),
+) -> None:
     """
     Refuse to speak for a training in the name of other pictures or of another split.
 
     Raises:
         RunError: The run recorded others, or none.
     """
-    found = describe_data(cases, split)
+    found = describe_data(cases, split, extra)
     if found != trained_on:
         recorded = "none" if trained_on is None else f"{trained_on}"
         raise RunError(
             f"data: expected the pictures and the split that the run was trained on ({recorded}), "
-            f"found {found}; name those with --data and --split"
+            f"found {found}; name those with --data, --also and --split"
         )

@@ -52,6 +52,14 @@ class Split:
             raise DataError("split", unknown, "these pictures are in no part; make a new split")
         return [case for case in cases if self.part_of[case.image_id] == part]
 
+    def restricted(self, cases: Iterable[Case]) -> Split:
+        """Return the places of *cases* alone; those that have none stay without."""
+        names = [case.image_id for case in cases if case.image_id in self.part_of]
+        return Split(
+            group_of={name: self.group_of[name] for name in names},
+            part_of={name: self.part_of[name] for name in names},
+        )
+
     @property
     def sha256(self) -> str:
         """Digest of who is in which group and part."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.data.dataset import PreparedPart, plain_batches
+from training.data.views import plain_view
 
 _BATCH = 256
 
@@ -26,10 +27,10 @@ def predict(model: nn.Module, part: PreparedPart) -> Predictions:
     """Show the untouched pictures of *part* to *model*, in order."""
     model.eval()
     device = next(model.parameters()).device
-    malignancy, diagnosis = [], []
+    view, malignancy, diagnosis = plain_view(len(part)), [], []
     with torch.no_grad():
-        for batch in plain_batches(part, batch_size=_BATCH):
-            outputs = model(batch.x_BCHW.to(device))
+        for indices_B in plain_batches(part, batch_size=_BATCH):
+            outputs = model(view.show(part, indices_B, device))
             malignancy.append(outputs.malignancy_logit_B1[:, 0].double().cpu().numpy())
             diagnosis.append(outputs.diagnosis_logits_BK.double().cpu().numpy())
     return Predictions(

@@ -16,17 +16,23 @@ from training.runs import BEST_NAME, StudentConfig, TeacherConfig, load_config
 __all__ = ["FusedTeacher", "Outputs", "Student", "build_model", "load_best"]
 
 
-def build_model(config: StudentConfig | TeacherConfig) -> nn.Module:
-    """Build the network of *config* with fresh weights."""
+def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -> nn.Module:
+    """
+    Build the network of *config* as its training begins.
+
+    Args:
+        config: Which one.
+        fresh: Leave all weights random, because others are loaded over them.
+    """
     if isinstance(config, StudentConfig):
         return Student(config)
-    return FusedTeacher(config)
+    return FusedTeacher(config, fresh=fresh)
 
 
 def load_best(folder: Path) -> nn.Module:
     """Return the network that did best in the run in *folder*, ready to predict."""
     if not (folder / BEST_NAME).is_file():
         raise RunError(f"{folder}: no {BEST_NAME}; train it first with `training train`")
-    model = build_model(load_config(folder).model)
+    model = build_model(load_config(folder).model, fresh=True)
     model.load_state_dict(torch.load(folder / BEST_NAME, map_location="cpu", weights_only=True))
     return model.eval()

@@ -11,6 +11,7 @@ Sources: Sandler et al., "MobileNetV2" (CVPR 2018) for inverted residuals; Tan &
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from training.models.outputs import Heads, Outputs
@@ -39,7 +40,10 @@ class Student(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Outputs:
         """Classify a batch of prepared pictures."""
-        outputs: Outputs = self.heads(self.trunk((x_BCHW - MEAN) / STANDARD_DEVIATION))
+        features_BDHW = self.trunk((x_BCHW - MEAN) / STANDARD_DEVIATION)
+        # In fp32, whatever the trunk computed in: the logits decide.
+        with torch.autocast(x_BCHW.device.type, enabled=False):
+            outputs: Outputs = self.heads(features_BDHW.float())
         return outputs
 
 

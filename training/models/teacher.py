@@ -7,14 +7,15 @@ training are our own design.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from device.core.manifest import DIAGNOSES
-from training import torchvision_operators
 from training.models.outputs import Outputs, combine
+from training.models.weights import load_backbone, normalization
 from training.runs import TeacherConfig
 
 
@@ -24,43 +25,86 @@ class FusedTeacher(nn.Module):
 
     The pooled features of all backbones are concatenated.  The activation map is empty
     (``[B, 0, 0]``): backbones of different kinds share no grid.
+
+    Args:
+        config: The members.
+        fresh: Leave all weights random, because others are loaded over them.
     """
 
-    def __init__(self, config: TeacherConfig) -> None:
+    def __init__(self, config: TeacherConfig, *, fresh: bool = False) -> None:
         super().__init__()
-        torchvision_operators.ensure_importable()
-        import timm  # After the operators, and not at all for a student.
-
-        backbones: list[Any] = [
-            timm.create_model(name, pretrained=False, num_classes=0) for name in config.backbones
+        backbones = [
+            load_backbone(backbone, drop_path=config.drop_path, fresh=fresh)
+            for backbone in config.backbones
         ]
         self.backbones = nn.ModuleList(backbones)
+        self.sides_px = [backbone.side_px for backbone in config.backbones]
         # Each backbone is shown what it was made for: its own mean and standard deviation.
-        for index, backbone in enumerate(backbones):
-            for key in ("mean", "std"):
-                value = torch.tensor(backbone.pretrained_cfg[key]).view(1, 3, 1, 1)
+        for index, (known, backbone) in enumerate(zip(config.backbones, backbones, strict=True)):
+            for key, values in zip(("mean", "std"), normalization(known, backbone), strict=True):
+                value = torch.tensor(values).view(1, 3, 1, 1)
                 self.register_buffer(f"{key}_{index}", value, persistent=False)
         # What comes out without a classifier: some backbones widen their features once more.
-        features = sum(
-            getattr(backbone, "head_hidden_size", backbone.num_features) for backbone in backbones
-        )
+        features = [
+            int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[call-overload]
+            for backbone in backbones
+        ]
+        hidden = config.hidden_channels * len(backbones)
         self.fusion = nn.Sequential(
-            nn.Linear(features, config.hidden_channels), nn.ReLU(), nn.Dropout(config.dropout)
+            nn.Linear(sum(features), hidden), nn.ReLU(), nn.Dropout(config.dropout)
         )
-        self.malignancy = nn.Linear(config.hidden_channels, 1)
-        self.diagnosis = nn.Linear(config.hidden_channels, len(DIAGNOSES))
+        self.malignancy = nn.Linear(hidden, 1)
+        self.diagnosis = nn.Linear(hidden, len(DIAGNOSES))
 
     def forward(self, x_BCHW: Tensor) -> Outputs:
         """Classify a batch of prepared pictures."""
-        features = [
-            backbone((x_BCHW - getattr(self, f"mean_{i}")) / getattr(self, f"std_{i}"))
-            for i, backbone in enumerate(self.backbones)
-        ]
-        embedding_BD = self.fusion(torch.cat(features, dim=1))
-        diagnosis_logits_BK = self.diagnosis(embedding_BD)
-        return Outputs(
-            combine(self.malignancy(embedding_BD), diagnosis_logits_BK),
-            diagnosis_logits_BK,
-            x_BCHW.new_zeros((len(x_BCHW), 0, 0)),
-            embedding_BD,
-        )
+        return self.hear(self.look(x_BCHW))
+
+    def look(self, x_BCHW: Tensor) -> Tensor:
+        """Return the pooled features of all backbones, ``[B, D]``."""
+        features = []
+        for index, backbone in enumerate(self.backbones):
+            seen_BCHW = x_BCHW
+            if (side_px := self.sides_px[index]) != x_BCHW.shape[-1]:
+                # By area, as the resize stage does it.
+                seen_BCHW = functional.interpolate(x_BCHW, size=(side_px, side_px), mode="area")
+            mean, std = getattr(self, f"mean_{index}"), getattr(self, f"std_{index}")
+            features.append(backbone((seen_BCHW - mean) / std))
+        return torch.cat(features, dim=1)
+
+    def hear(self, features_BD: Tensor) -> Outputs:
+        """Classify by features; in fp32, whatever the backbones computed in."""
+        with torch.autocast(features_BD.device.type, enabled=False):
+            embedding_BE = self.fusion(features_BD.float())
+            diagnosis_logits_BK = self.diagnosis(embedding_BE)
+            return Outputs(
+                combine(self.malignancy(embedding_BE), diagnosis_logits_BK),
+                diagnosis_logits_BK,
+                features_BD.new_zeros((len(features_BD), 0, 0)),
+                embedding_BE,
+            )
+
+    @torch.no_grad()
+    def begin_as_mean_of(self, members: Sequence[FusedTeacher]) -> None:
+        """
+        Take over single-backbone teachers, so that all heads say the mean of what theirs say.
+
+        The fusion head starts from there: its first answer is that of an ensemble, and what it
+        learns is where to trust whom.
+        """
+        self.fusion[0].weight.zero_()
+        column = row = 0
+        for index, member in enumerate(members):
+            self.backbones[index].load_state_dict(member.backbones[0].state_dict())
+            rows, columns = member.fusion[0].weight.shape
+            self.fusion[0].weight[row : row + rows, column : column + columns] = member.fusion[
+                0
+            ].weight
+            self.fusion[0].bias[row : row + rows] = member.fusion[0].bias
+            for name in ("malignancy", "diagnosis"):
+                whole, part = getattr(self, name), getattr(member, name)
+                whole.weight[:, row : row + rows] = part.weight / len(members)
+            row, column = row + rows, column + columns
+        for name in ("malignancy", "diagnosis"):
+            biases = torch.stack([getattr(member, name).bias for member in members])
+            getattr(self, name).bias.copy_(biases.mean(dim=0))

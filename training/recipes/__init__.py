@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from training.recipes.demo import demo_student, demo_teacher
 from training.recipes.ham10000 import ham10000_all_stages, ham10000_supervised
+from training.recipes.teachers import teacher_paper, teacher_small
 from training.runs import RunConfig
 
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
@@ -13,4 +14,6 @@ RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "demo_teacher": demo_teacher,
     "ham10000_all_stages": ham10000_all_stages,
     "ham10000_supervised": ham10000_supervised,
+    "teacher_paper": teacher_paper,
+    "teacher_small": teacher_small,
 }

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from training.recipes.preprocessing import six_stages
-from training.runs import AugmentConfig, BlockConfig, RunConfig, StudentConfig, TeacherConfig
+from training.runs import (
+    AugmentConfig,
+    BackboneConfig,
+    BlockConfig,
+    HeadsConfig,
+    RunConfig,
+    StudentConfig,
+    TeacherConfig,
+)
 
 
 def demo_teacher() -> RunConfig:
@@ -11,7 +19,13 @@ def demo_teacher() -> RunConfig:
     return _demo(
         "demo_teacher",
         TeacherConfig(
-            backbones=("mobilenetv3_small_050", "test_convnext"), hidden_channels=64, dropout=0.1
+            backbones=tuple(
+                BackboneConfig(name=name, side_px=64, weights=None)
+                for name in ("mobilenetv3_small_050", "test_convnext")
+            ),
+            hidden_channels=32,
+            dropout=0.1,
+            drop_path=0.0,
         ),
         epochs=10,
         learning_rate=3e-3,
@@ -47,6 +61,9 @@ def _demo(
         variants=2,
         model=model,
         augment=AugmentConfig(),
+        heads=HeadsConfig(views=2, epochs=4, learning_rate=1e-3)
+        if isinstance(model, TeacherConfig)
+        else None,
         epochs=epochs,
         batch_size=16,
         learning_rate=learning_rate,

@@ -1,0 +1,142 @@
+"""Train the network of a recipe: readers, split, cache, teacher and loop composed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from accelerate import Accelerator, InitProcessGroupKwargs
+
+from training.commands.evaluate import evaluate_run
+from training.cpu import keep_memory
+from training.data.dataset import PreparedPart
+from training.data.provenance import describe_data
+from training.data.splits import CALIBRATION, TRAIN, VALIDATION
+from training.errors import RunError
+from training.evaluate.report import Evaluation
+from training.loop import train
+from training.models import FusedTeacher, load_best
+from training.recipes import RECIPES
+from training.runs import DistillationConfig, RunConfig, TeacherConfig, load_config, require_run
+from training.source import Pictures, Source
+from training.teacher_stages import train_teacher
+from training.teaching import CachedLesson, Lesson, LiveLesson, cached_lesson
+
+KD_TEMPERATURE, KD_SHARE = 1.0, 0.5
+"""As in arXiv 2406.17051, from which the idea of the fused teacher comes."""
+_PATIENCE = timedelta(hours=12)
+"""How long the other processes wait while the first one prepares all pictures."""
+
+
+def configure(
+    recipe: str,
+    *,
+    seed: int | None = None,
+    teacher: Path | None = None,
+    views: int | None = None,
+    epochs: int | None = None,
+) -> RunConfig:
+    """
+    Return the configuration of *recipe* with what the command line changed.
+
+    Args:
+        recipe: Name in ``training.recipes.RECIPES``.
+        seed: Instead of the recipe's.
+        teacher: Run whose network teaches this one.
+        views: How many views the teacher looks at once; None lets it look on live.
+        epochs: Instead of the recipe's.
+
+    Raises:
+        RunError: There is no such recipe, or no such finished teacher.
+    """
+    if recipe not in RECIPES:
+        raise RunError(f"recipe {recipe!r}: expected one of {', '.join(sorted(RECIPES))}")
+    changes: dict[str, object] = {}
+    if seed is not None:
+        changes["seed"] = seed
+    if epochs is not None:
+        changes |= {"epochs": epochs, "recipe": f"{recipe} --epochs {epochs}"}
+    if teacher is not None:
+        require_run(teacher)
+        changes["distillation"] = DistillationConfig(
+            teacher_run=teacher.resolve(),
+            views=views,
+            kd_temperature=KD_TEMPERATURE,
+            kd_share=KD_SHARE,
+        )
+    return RECIPES[recipe]().model_copy(update=changes)
+
+
+def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None:
+    """
+    Train *config* in the folder *run*, or go on where it stopped, and report on validation.
+
+    Works in one process and in several, started by accelerate or torch: the first one prepares the
+    pictures and writes, the others wait and find them prepared.
+
+    Returns:
+        The report's content; None in all processes but the first.
+
+    Raises:
+        DataError: Data set and split do not fit, or a part is too small.
+        RunError: *run* holds another configuration, or one of other pictures or another split.
+    """
+    keep_memory()
+    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
+    pictures = source.read()
+    config = config.model_copy(
+        update={"data": describe_data(pictures.record, pictures.split, pictures.extra)}
+    )
+    judged = {part: pictures.chosen(part) for part in (VALIDATION, CALIBRATION)}
+    with accelerator.main_process_first():
+        train_part = _train_part(config, pictures)
+        validation_part = pictures.prepared(judged[VALIDATION], config.preprocess)
+        # Needed at the end only; what is wrong with it is said before hours pass.
+        pictures.prepared(judged[CALIBRATION], config.preprocess)
+        lesson = _lesson(config, pictures, accelerator)
+    # Asked now: the loop gives the accelerator's process group back.
+    is_first = accelerator.is_main_process
+    if isinstance(config.model, TeacherConfig):
+        train_teacher(config, train_part, validation_part, run)
+    else:
+        train(config, train_part, validation_part, run, lesson=lesson)
+    return evaluate_run(run, source, part=VALIDATION, out=run) if is_first else None
+
+
+def _train_part(config: RunConfig, pictures: Pictures) -> PreparedPart:
+    cases = pictures.chosen(TRAIN) + pictures.chosen_extra(TRAIN)
+    return pictures.prepared(cases, config.preprocess, variants=config.variants)
+
+
+def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> Lesson | None:
+    """Let the teacher prepare what it will say."""
+    if config.distillation is None:
+        return None
+    run = config.distillation.teacher_run
+    taught = load_config(run)
+    if taught.data != config.data:
+        raise RunError(
+            f"teacher {run}: expected the student's own pictures and split, found others; a "
+            "teacher that saw a test lesion would give it away"
+        )
+    if taught.variants != config.variants:
+        raise RunError(
+            f"teacher {run}: expected {config.variants} variants of each picture, as the student "
+            f"has, found {taught.variants}"
+        )
+    teacher = load_best(run).to(accelerator.device)
+    if not isinstance(teacher, FusedTeacher):
+        raise RunError(f"teacher {run}: expected a teacher, found {type(teacher).__name__}")
+    # The same pictures at the teacher's own side, after its own stages.
+    part = _train_part(taught, pictures)
+    if config.distillation.views is None:
+        return LiveLesson(teacher=teacher, part=part, device=accelerator.device)
+    lesson: CachedLesson = cached_lesson(
+        teacher,
+        part,
+        config.augment,
+        views=config.distillation.views,
+        folder=run,
+        precision=taught.precision,
+    )
+    return lesson
