@@ -21,6 +21,8 @@ MEMBERS_NAME = "members"
 VIEWS_NAME = "views"
 COMMIT_NAME = "commit.txt"
 
+Pooling = Literal["average", "max", "both"]
+
 
 class Config(BaseModel):
     """Frozen and without unknown keys."""
@@ -47,6 +49,8 @@ class StudentConfig(Config):
     blocks: tuple[BlockConfig, ...]
     embedding_channels: int
     dropout: float
+    pooling: Pooling = "average"
+    """How the last feature map becomes the embedding; ``both``: the mean of average and maximum."""
 
 
 class BackboneConfig(Config):

@@ -22,6 +22,7 @@ from training.runs import (
     AugmentConfig,
     BlockConfig,
     DistillationConfig,
+    Pooling,
     RunConfig,
     StudentConfig,
     save_config,
@@ -30,7 +31,7 @@ from training.runs import (
 SIDE_PX = 48
 
 
-def a_student_config(*, dropout: float = 0.2) -> StudentConfig:
+def a_student_config(*, dropout: float = 0.2, pooling: Pooling = "average") -> StudentConfig:
     """Both kinds of blocks, with and without the addition, in 4,000 weights."""
     return StudentConfig(
         stem_channels=8,
@@ -41,6 +42,7 @@ def a_student_config(*, dropout: float = 0.2) -> StudentConfig:
         ),
         embedding_channels=24,
         dropout=dropout,
+        pooling=pooling,
     )
 
 

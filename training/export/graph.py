@@ -26,7 +26,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from device.core.manifest import DIAGNOSES, MALIGNANT_DIAGNOSES
 from training.export.errors import ExportError
 from training.models import Student
+from training.models.outputs import ALMOST_ZERO, NEAR_MAXIMUM
 from training.models.student import MEAN, STANDARD_DEVIATION, Block
+from training.runs import Pooling
 
 OPSET = 17
 IR_VERSION = 9
@@ -197,6 +199,7 @@ def _chain(graph: _Graph, module: nn.Module, value: str) -> str:
 def _heads(graph: _Graph, student: Student, features: str) -> None:
     """Append pooling, both heads, their combination and the map behind *features*."""
     heads = student.heads
+    features = _credited(graph, heads.pooling, features)
     pooled = graph.node("GlobalAveragePool", [features])
     graph.node("Flatten", [pooled], "embedding")
     graph.node(
@@ -216,6 +219,22 @@ def _heads(graph: _Graph, student: Student, features: str) -> None:
     mean = graph.node("Flatten", [graph.node("GlobalAveragePool", [evidence])])
     head = graph.node("Add", [mean, graph.bias(heads.malignancy.bias)])
     _combine(graph, head)
+
+
+def _credited(graph: _Graph, pooling: Pooling, features: str) -> str:
+    """Append what turns *features* into a map whose mean is the embedding; see ``Heads``."""
+    if pooling == "average":
+        return features
+    maximum = graph.node("GlobalMaxPool", [features])
+    near = graph.constant(np.array(NEAR_MAXIMUM, dtype=np.float32))
+    excess = graph.node("Relu", [graph.node("Sub", [features, graph.node("Mul", [maximum, near])])])
+    least = graph.constant(np.array(ALMOST_ZERO, dtype=np.float32))
+    mean = graph.node("Add", [graph.node("GlobalAveragePool", [excess]), least])
+    credited = graph.node("Mul", [maximum, graph.node("Div", [excess, mean])])
+    if pooling == "max":
+        return credited
+    half = graph.constant(np.array(0.5, dtype=np.float32))
+    return graph.node("Mul", [graph.node("Add", [features, credited]), half])
 
 
 def _combine(graph: _Graph, head: str) -> None:

@@ -36,7 +36,7 @@ class Student(nn.Module):
                 channels = block.channels
         layers.append(_convolution(channels, config.embedding_channels, 1))
         self.trunk = nn.Sequential(*layers)
-        self.heads = Heads(config.embedding_channels, config.dropout)
+        self.heads = Heads(config.embedding_channels, config.dropout, config.pooling)
 
     def forward(self, x_BCHW: Tensor) -> Outputs:
         """Classify a batch of prepared pictures."""

@@ -8,7 +8,7 @@ import torch
 from onnx import numpy_helper
 
 from device.core.manifest import Calibration
-from tests.training.small import SIDE_PX, a_part, a_student
+from tests.training.small import SIDE_PX, a_part, a_student, a_student_config
 from training.export.errors import ExportError
 from training.export.graph import export_graph
 from training.export.parity import (
@@ -53,6 +53,15 @@ def test_an_honest_file_passes(student, exported, pictures):
     found = check(exported.model, exported, student, pictures)
     assert found.pictures == 21
     assert 0 < found.against_trained < AGAINST_TRAINED
+    assert found.against_rounded < AGAINST_ROUNDED / 10
+
+
+@pytest.mark.parametrize("pooling", ["max", "both"])
+def test_every_pooling_passes(pooling, pictures):
+    """Map and embedding too: the maximum is credited alike in torch and in the graph."""
+    student = a_student(config=a_student_config(pooling=pooling))
+    exported = export_graph(student, SIDE_PX)
+    found = check(exported.model, exported, student, pictures)
     assert found.against_rounded < AGAINST_ROUNDED / 10
 
 
