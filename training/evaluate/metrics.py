@@ -1,9 +1,5 @@
 """
-The figures that we publish, each with a 95 % interval.
-
-Every figure is a function of scores and **weights**.  With weight one for each picture it is
-the figure itself; with the number of times that a bootstrap draw took each lesion it is that
-draw's figure.  So all draws are worked out at once, and figure and interval cannot drift apart.
+The figures that we publish, each with a 95 % interval; see ``bootstrap.py``.
 
 Legend: ``N`` pictures (or lesions), ``W`` rows of weights, ``U`` distinct scores, ``K``
 diagnoses, ``G`` groups.
@@ -11,7 +7,7 @@ diagnoses, ``G`` groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,21 +17,20 @@ from scipy.special import expit, softmax  # type: ignore[import-untyped]
 from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
 from training.data.case import UNKNOWN
 from training.errors import DataError
+from training.evaluate.bootstrap import DRAWS, Figures, draw_groups, with_intervals
 from training.evaluate.calibration import calibrate
 
-DRAWS = 2000
 ECE_BINS = 15
 HIGH_SENSITIVITY = 0.95
+HALF = 0.5
 LESION_PREFIX = "lesion_"
-_INTERVAL = (2.5, 97.5)
-_NEVER_ZERO_MEAN = ("ece", "ece_uncalibrated")
-"""Every draw adds noise to every bin, and noise never cancels in a sum of distances: redrawn, the
-error is larger on average.  Its interval is moved back by that excess."""
-_CHUNK = 250
-"""Draws worked out together: 20 MB of weights for all of HAM10000."""
+PREVALENCES = (0.01, 0.05, 0.20)
+"""Shares of malignant lesions for which predictive values are stated: about that of a screening,
+of a practice that sees suspicious lesions, and of this data set."""
+_NEVER_ZERO_MEAN = frozenset({"ece", "ece_uncalibrated"})
 
-Figure = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""From weights ``[W, N]`` to a figure for each row ``[W]``; NaN where it is not defined."""
+_Row = NDArray[np.float64]
+"""A figure for each row of weights, ``[W]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +98,15 @@ def by_lesion(pictures: Scored) -> Scored:
 
 
 def evaluate_predictions(
-    pictures: Scored, operating_point: OperatingPoint, *, draws: int = DRAWS, seed: int = 0
+    pictures: Scored,
+    operating_point: OperatingPoint,
+    *,
+    complete: bool = False,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> dict[str, Metric]:
     """
-    Work out all figures for pictures and, under ``lesion_``, for lesions.
+    Work out figures for pictures and, under ``lesion_``, for lesions.
 
     The interval runs from the 2.5th to the 97.5th percentile over *draws* bootstrap samples of
     groups: pictures of one lesion are not independent and are drawn together.
@@ -114,6 +114,7 @@ def evaluate_predictions(
     Args:
         pictures: From :func:`score`.
         operating_point: From the calibration part or the contract.
+        complete: All figures, as a report has them; else those that the contract carries.
         draws: Bootstrap samples.
         seed: Of the draws; two models on the same pictures meet the same draws.
 
@@ -130,82 +131,177 @@ def evaluate_predictions(
             "name a part with benign and malignant pictures",
         )
     lesions = by_lesion(pictures)
-    # A draw takes as many groups as there are, with replacement: a count for each group.
-    groups = len(lesions.group_N)
-    counts_WG = np.random.default_rng(seed).multinomial(
-        groups, np.full(groups, 1 / groups), size=draws
-    )
+    counts_WG = draw_groups(len(lesions.group_N), draws=draws, seed=seed)
+    make = all_figures if complete else figures
     metrics: dict[str, Metric] = {}
     for prefix, scored in (("", pictures), (LESION_PREFIX, lesions)):
-        for name, figure in figures(scored, operating_point).items():
-            value = float(figure(np.ones((1, len(scored.group_N))))[0])
-            if np.isnan(value):
-                continue
-            drawn = np.concatenate(
-                [
-                    figure(counts_WG[start : start + _CHUNK, scored.group_N].astype(np.float64))
-                    for start in range(0, draws, _CHUNK)
-                ]
-            )
-            drawn = drawn[~np.isnan(drawn)]
-            if name in _NEVER_ZERO_MEAN:
-                drawn = np.maximum(drawn - drawn.mean() + value, 0.0)
-            low, high = np.percentile(drawn, _INTERVAL)
-            metrics[prefix + name] = Metric(value=value, low=float(low), high=float(high))
+        found = with_intervals(
+            make(scored, operating_point),
+            scored.group_N,
+            counts_WG,
+            never_zero_mean=_NEVER_ZERO_MEAN,
+        )
+        metrics |= {prefix + name: metric for name, metric in found.items()}
     return metrics
 
 
-def figures(scored: Scored, operating_point: OperatingPoint) -> Mapping[str, Figure]:
+def figures(scored: Scored, operating_point: OperatingPoint) -> Figures:
     """
-    Return every figure by its name.
+    Return the figures of record.
 
     ``..._at_95_sensitivity`` takes the threshold from the very pictures it judges: it describes
     the ranking.  ``..._at_benign_below`` and ``..._at_malignant_from`` take it from the
     calibration part: they describe the product.
     """
+    wanted = ("sensitivity", "specificity", "balanced_accuracy", "melanoma_sensitivity")
+    overall, decided = _overall(scored, operating_point), _decided(scored, operating_point)
+
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
+        at = decided(weight_WN)
+        return overall(weight_WN) | {
+            "specificity_at_90_sensitivity": at["90_sensitivity"]["specificity"],
+            "specificity_at_95_sensitivity": at["95_sensitivity"]["specificity"],
+            "melanoma_sensitivity_at_95_sensitivity": at["95_sensitivity"]["melanoma_sensitivity"],
+            **{
+                f"{name}_at_{place}": at[place][name]
+                for place in ("benign_below", "malignant_from")
+                for name in wanted
+            },
+        }
+
+    return of
+
+
+def all_figures(scored: Scored, operating_point: OperatingPoint) -> Figures:
+    """
+    Return every figure of a report: those of record, and each decision looked at from all sides.
+
+    ``..._at_half`` calls a picture malignant from a probability of one half, as published
+    accuracies do; ``ppv_prevalence_5_at_...`` is the predictive value where 5 of 100 lesions are
+    malignant, worked out from sensitivity and specificity.
+    """
+    overall, decided = _overall(scored, operating_point), _decided(scored, operating_point)
+
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
+        return overall(weight_WN) | {
+            f"{name}_at_{place}": value_W
+            for place, found in decided(weight_WN).items()
+            for name, value_W in found.items()
+        }
+
+    return of
+
+
+def _overall(scored: Scored, operating_point: OperatingPoint) -> Figures:
+    """Figures that hang on no single threshold."""
     malignant, probability = scored.malignant_N, scored.probability_N
     ranking = Ranking(probability, malignant)
-    melanoma_N = scored.diagnosis_N == DIAGNOSES.index("MEL")
-    guess_N = scored.diagnosis_probability_NK.argmax(axis=1)
     known_N = scored.diagnosis_N != UNKNOWN
-    right_N = guess_N == scored.diagnosis_N
-    result: dict[str, Figure] = {
-        "auroc": ranking.auroc,
-        "average_precision": ranking.average_precision,
-        "specificity_at_95_sensitivity": lambda w: ranking.at_sensitivity(w, ~malignant)[1],
-        "melanoma_sensitivity_at_95_sensitivity": lambda w: (
-            1 - ranking.at_sensitivity(w, melanoma_N)[1]
-        ),
-    }
-    for name, threshold in (
-        ("benign_below", operating_point.benign_below),
-        ("malignant_from", operating_point.malignant_from),
-    ):
-        above_N = probability >= threshold
-        result |= {
-            f"sensitivity_at_{name}": _share(above_N, malignant),
-            f"specificity_at_{name}": _share(~above_N, ~malignant),
-            f"balanced_accuracy_at_{name}": _mean_of(
-                _share(above_N, malignant), _share(~above_N, ~malignant)
-            ),
-            f"melanoma_sensitivity_at_{name}": _share(above_N, melanoma_N),
-        }
+    right_N = scored.diagnosis_probability_NK.argmax(axis=1) == scored.diagnosis_N
     uncertain_N = (probability >= operating_point.benign_below) & (
         probability < operating_point.malignant_from
     )
-    return result | {
-        "uncertain_share": _share(uncertain_N, np.ones_like(malignant)),
-        "diagnosis_accuracy": _share(right_N, known_N),
-        "diagnosis_balanced_accuracy": _mean_of(
-            *(_share(right_N, scored.diagnosis_N == index) for index in range(len(DIAGNOSES)))
-        ),
-        "ece": lambda w: expected_calibration_error(probability, malignant, w),
-        "ece_uncalibrated": lambda w: expected_calibration_error(
-            scored.uncalibrated_N, malignant, w
-        ),
-        "brier": _mean((probability - malignant) ** 2),
-        "brier_uncalibrated": _mean((scored.uncalibrated_N - malignant) ** 2),
+
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
+        return {
+            "auroc": ranking.auroc(weight_WN),
+            "average_precision": ranking.average_precision(weight_WN),
+            "uncertain_share": _share(weight_WN, uncertain_N, np.ones_like(malignant)),
+            "diagnosis_accuracy": _share(weight_WN, right_N, known_N),
+            "diagnosis_balanced_accuracy": _mean_of(
+                _share(weight_WN, right_N, scored.diagnosis_N == index)
+                for index in range(len(DIAGNOSES))
+            ),
+            "ece": expected_calibration_error(probability, malignant, weight_WN),
+            "ece_uncalibrated": expected_calibration_error(
+                scored.uncalibrated_N, malignant, weight_WN
+            ),
+            "brier": _mean(weight_WN, (probability - malignant) ** 2),
+            "brier_uncalibrated": _mean(weight_WN, (scored.uncalibrated_N - malignant) ** 2),
+        }
+
+    return of
+
+
+def _decided(
+    scored: Scored, operating_point: OperatingPoint
+) -> Callable[[NDArray[np.float64]], dict[str, dict[str, _Row]]]:
+    """Figures by place of the threshold and by name."""
+    malignant, probability = scored.malignant_N, scored.probability_N
+    melanoma_N = scored.diagnosis_N == DIAGNOSES.index("MEL")
+    ranking = Ranking(probability, malignant)
+    thresholds = {
+        "half": HALF,
+        "benign_below": operating_point.benign_below,
+        "malignant_from": operating_point.malignant_from,
     }
+    reached = {"90_sensitivity": 0.90, "95_sensitivity": HIGH_SENSITIVITY}
+
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, dict[str, _Row]]:
+        prevalence_W = _mean(weight_WN, malignant.astype(np.float64))
+        found = {}
+        for place, threshold in thresholds.items():
+            above_N = probability >= threshold
+            found[place] = decision_figures(
+                _share(weight_WN, above_N, malignant),
+                _share(weight_WN, ~above_N, ~malignant),
+                prevalence_W,
+            ) | {"melanoma_sensitivity": _share(weight_WN, above_N, melanoma_N)}
+        for place, sensitivity in reached.items():
+            sensitivity_W, left_W = ranking.at_sensitivity(weight_WN, ~malignant, sensitivity)
+            _, missed_W = ranking.at_sensitivity(weight_WN, melanoma_N, sensitivity)
+            found[place] = decision_figures(sensitivity_W, left_W, prevalence_W) | {
+                "melanoma_sensitivity": 1 - missed_W
+            }
+        return found
+
+    return of
+
+
+def decision_figures(
+    sensitivity_W: _Row, specificity_W: _Row, prevalence_W: _Row
+) -> dict[str, _Row]:
+    """
+    Look at one decision from all sides.
+
+    Args:
+        sensitivity_W: Share of the malignant above the threshold.
+        specificity_W: Share of the benign below it.
+        prevalence_W: Share of the malignant among all.
+
+    Returns:
+        Sensitivity, specificity, balanced accuracy, accuracy, F1, and the predictive values at
+        the prevalence of the part and at the stated ones.
+    """
+    found_W = sensitivity_W * prevalence_W
+    false_W = (1 - specificity_W) * (1 - prevalence_W)
+    result = {
+        "sensitivity": sensitivity_W,
+        "specificity": specificity_W,
+        "balanced_accuracy": (sensitivity_W + specificity_W) / 2,
+        "accuracy": found_W + specificity_W * (1 - prevalence_W),
+        "f1": _divide(2 * found_W, found_W + false_W + prevalence_W),
+        "ppv": predictive_values(sensitivity_W, specificity_W, prevalence_W)[0],
+        "npv": predictive_values(sensitivity_W, specificity_W, prevalence_W)[1],
+    }
+    for prevalence in PREVALENCES:
+        values = predictive_values(sensitivity_W, specificity_W, np.array(prevalence))
+        for name, value_W in zip(("ppv", "npv"), values, strict=True):
+            result[f"{name}_prevalence_{100 * prevalence:g}"] = value_W
+    return result
+
+
+def predictive_values(
+    sensitivity_W: _Row, specificity_W: _Row, prevalence_W: _Row
+) -> tuple[_Row, _Row]:
+    """
+    Share of truly malignant among the positives, and of truly benign among the negatives.
+
+    By Bayes' rule; NaN where nothing is called so.
+    """
+    true_W, false_W = sensitivity_W * prevalence_W, (1 - specificity_W) * (1 - prevalence_W)
+    missed_W, spared_W = (1 - sensitivity_W) * prevalence_W, specificity_W * (1 - prevalence_W)
+    return _divide(true_W, true_W + false_W), _divide(spared_W, spared_W + missed_W)
 
 
 class Ranking:
@@ -280,25 +376,24 @@ def expected_calibration_error(
     return _divide(np.abs(gap_WB).sum(axis=1), weight_WN.sum(axis=1))
 
 
-def _share(hit_N: NDArray[np.bool_], among_N: NDArray[np.bool_]) -> Figure:
+def _share(
+    weight_WN: NDArray[np.float64], hit_N: NDArray[np.bool_], among_N: NDArray[np.bool_]
+) -> _Row:
     """Weight of the hits among the pictures that *among_N* marks."""
-    hit_among_N, among_N = (hit_N & among_N).astype(np.float64), among_N.astype(np.float64)
-    return lambda weight_WN: _divide(weight_WN @ hit_among_N, weight_WN @ among_N)
+    return _divide(
+        weight_WN @ (hit_N & among_N).astype(np.float64), weight_WN @ among_N.astype(np.float64)
+    )
 
 
-def _mean(value_N: NDArray[np.float64]) -> Figure:
-    return lambda weight_WN: _divide(weight_WN @ value_N, weight_WN.sum(axis=1))
+def _mean(weight_WN: NDArray[np.float64], value_N: NDArray[np.float64]) -> _Row:
+    return _divide(weight_WN @ value_N, weight_WN.sum(axis=1))
 
 
-def _mean_of(*parts: Figure) -> Figure:
+def _mean_of(values: Iterable[_Row]) -> _Row:
     """Mean over the figures that are defined: a class that is absent has no recall."""
-
-    def figure(weight_WN: NDArray[np.float64]) -> NDArray[np.float64]:
-        values_PW = np.stack([part(weight_WN) for part in parts])
-        defined_PW = ~np.isnan(values_PW)
-        return _divide(np.where(defined_PW, values_PW, 0.0).sum(axis=0), defined_PW.sum(axis=0))
-
-    return figure
+    value_PW = np.stack(list(values))
+    defined_PW = ~np.isnan(value_PW)
+    return _divide(np.where(defined_PW, value_PW, 0.0).sum(axis=0), defined_PW.sum(axis=0))
 
 
 def _divide(numerator: NDArray, denominator: NDArray) -> NDArray[np.float64]:
