@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,25 +75,8 @@ def train(
     """
     accelerator = Accelerator()
     claim(folder, config, accelerator)
-    torch.manual_seed(config.seed)
-    model = build_model(config.model, fresh=start is not None)
-    if start is not None:
-        model.load_state_dict(start)
-    if accelerator.device.type == "cpu":
-        speed_up_depthwise(model)
-    model = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = steps_of_an_epoch(
-        train_part, batch_size=config.batch_size, extra_share=config.extra_share
-    )
-    if config.batch_size % accelerator.num_processes:
-        raise RunError(
-            f"a batch of {config.batch_size} cannot be shared evenly by "
-            f"{accelerator.num_processes} processes"
-        )
-    if steps == 0:
-        raise RunError(
-            f"{len(train_part)} training pictures do not fill one batch of {config.batch_size}"
-        )
+    steps = _steps(config, train_part, accelerator)
+    model = _network(config, start, accelerator)
     optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
@@ -110,44 +93,19 @@ def train(
             record_commit(folder)
     prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
 
-    console = Console(stderr=True)
+    def step(loss: Tensor) -> None:
+        prepared_optimizer.zero_grad()
+        accelerator.backward(loss)
+        prepared_optimizer.step()
+        schedule.step()
+        ema.update_parameters(accelerator.unwrap_model(prepared_model))
+
     for epoch in range(state.epoch, config.epochs):
         started = time.perf_counter()
-        seed = config.seed * _SEEDS_APART + epoch
-        view_seed = seed if lesson is None else lesson.view_seed(epoch, seed)
-        view = draw_view(
-            len(train_part), len(train_part.pixels_VNSSC), config.augment, seed=view_seed
-        )
-        batches = training_batches(
-            train_part,
-            batch_size=config.batch_size,
-            rank=accelerator.process_index,
-            world=accelerator.num_processes,
-            generator=torch.Generator().manual_seed(seed),
-            extra_share=config.extra_share,
-        )
-        prepared_model.train()
         sums: dict[str, float] = {}
-        for indices_B in track(
-            batches,
-            total=steps,
-            description=f"epoch {epoch + 1}/{config.epochs}",
-            transient=True,
-            console=console,
-            disable=not (accelerator.is_main_process and console.is_terminal),
-        ):
-            x_BCHW = view.show(train_part, indices_B, accelerator.device)
-            with torch.autocast(
-                accelerator.device.type, torch.bfloat16, enabled=config.precision == "bf16"
-            ):
-                outputs = prepared_model(x_BCHW)
-            taught = None if lesson is None else lesson.hear(view, epoch, indices_B)
-            loss, terms = _loss(outputs, train_part.labels(indices_B), config, taught)
-            prepared_optimizer.zero_grad()
-            accelerator.backward(loss)
-            prepared_optimizer.step()
-            schedule.step()
-            ema.update_parameters(accelerator.unwrap_model(prepared_model))
+        prepared_model.train()
+        for loss, terms in _losses(prepared_model, config, train_part, lesson, epoch, accelerator):
+            step(loss)
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.item() / steps
         auroc = validation_auroc(ema.module, validation_part)
@@ -188,6 +146,72 @@ def claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
                 (folder / name).unlink(missing_ok=True)
         save_config(folder, config)
     accelerator.wait_for_everyone()
+
+
+def _steps(config: RunConfig, part: PreparedPart, accelerator: Accelerator) -> int:
+    """Return the steps of an epoch, or say why there can be none."""
+    if config.batch_size % accelerator.num_processes:
+        raise RunError(
+            f"a batch of {config.batch_size} cannot be shared evenly by "
+            f"{accelerator.num_processes} processes"
+        )
+    steps = steps_of_an_epoch(part, batch_size=config.batch_size, extra_share=config.extra_share)
+    if steps == 0:
+        raise RunError(
+            f"{len(part)} training pictures do not fill one batch of {config.batch_size}"
+        )
+    return steps
+
+
+def _network(
+    config: RunConfig, start: Mapping[str, Tensor] | None, accelerator: Accelerator
+) -> nn.Module:
+    """Build the network where it will be trained."""
+    torch.manual_seed(config.seed)
+    model = build_model(config.model, fresh=start is not None)
+    if start is not None:
+        model.load_state_dict(start)
+    if accelerator.device.type == "cpu":
+        speed_up_depthwise(model)
+    placed: nn.Module = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
+
+
+def _losses(
+    model: nn.Module,
+    config: RunConfig,
+    part: PreparedPart,
+    lesson: Lesson | None,
+    epoch: int,
+    accelerator: Accelerator,
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Show one view of *part* to the network, and yield what to minimise at each step."""
+    seed = config.seed * _SEEDS_APART + epoch
+    view_seed = seed if lesson is None else lesson.view_seed(epoch, seed)
+    view = draw_view(len(part), len(part.pixels_VNSSC), config.augment, seed=view_seed)
+    console = Console(stderr=True)
+    batches = training_batches(
+        part,
+        batch_size=config.batch_size,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+        generator=torch.Generator().manual_seed(seed),
+        extra_share=config.extra_share,
+    )
+    device = accelerator.device
+    for indices_B in track(
+        batches,
+        total=_steps(config, part, accelerator),
+        description=f"epoch {epoch + 1}/{config.epochs}",
+        transient=True,
+        console=console,
+        disable=not (accelerator.is_main_process and console.is_terminal),
+    ):
+        x_BCHW = view.show(part, indices_B, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            outputs = model(x_BCHW)
+        taught = None if lesson is None else lesson.hear(view, epoch, indices_B)
+        yield _loss(outputs, part.labels(indices_B), config, taught)
 
 
 def _loss(
@@ -310,6 +334,7 @@ def _keep_lines(path: Path, count: int) -> None:
 
 
 def add_line(path: Path, line: Mapping[str, float]) -> None:
+    """Append *line* as JSON."""
     with path.open("a") as file:
         file.write(json.dumps(line) + "\n")
 

@@ -101,7 +101,7 @@ def _fuse(
 ) -> None:
     if config.heads is None:
         raise RunError(
-            f"{config.recipe}: a fused teacher needs `heads`, its fusion is nothing else"
+            f"{config.recipe}: a fused teacher needs `heads`; its fusion is nothing else"
         )
     accelerator = Accelerator()
     claim(folder, config, accelerator)

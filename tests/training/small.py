@@ -20,11 +20,14 @@ from training.recipes.preprocessing import six_stages
 from training.runs import (
     BEST_NAME,
     AugmentConfig,
+    BackboneConfig,
     BlockConfig,
     DistillationConfig,
+    HeadsConfig,
     Pooling,
     RunConfig,
     StudentConfig,
+    TeacherConfig,
     save_config,
 )
 
@@ -84,6 +87,30 @@ def a_run_config(
         label_smoothing=0.05,
         ema_decay=ema_decay,
         distillation=distillation,
+    )
+
+
+def a_teacher_config(*names: str) -> TeacherConfig:
+    """The smallest backbones that timm has, with random weights; the first one at half the side."""
+    return TeacherConfig(
+        backbones=tuple(
+            BackboneConfig(name=name, side_px=SIDE_PX if index else SIDE_PX // 2, weights=None)
+            for index, name in enumerate(names or ("test_efficientnet", "test_resnet"))
+        ),
+        hidden_channels=8,
+        dropout=0.1,
+        drop_path=0.0,
+    )
+
+
+def a_teacher_run_config(*names: str, epochs: int = 1) -> RunConfig:
+    """A teacher's training of seconds."""
+    return a_run_config(epochs=epochs).model_copy(
+        update={
+            "model": a_teacher_config(*names),
+            "heads": HeadsConfig(views=2, epochs=2, learning_rate=1e-3),
+            "layer_decay": 0.9,
+        }
     )
 
 

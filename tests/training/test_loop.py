@@ -16,12 +16,12 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from tests.training.small import a_finished_run, a_part, a_run_config, save_part
+from tests.training.small import a_part, a_run_config, a_teacher_config, save_part
 from training import loop
 from training.errors import RunError
 from training.evaluate.predictions import predict
 from training.loop import train
-from training.models import load_best
+from training.models import build_model, load_best
 from training.runs import (
     BEST_NAME,
     CHECKPOINT_NAME,
@@ -31,6 +31,7 @@ from training.runs import (
     commit_of,
     load_config,
 )
+from training.teaching import LiveLesson
 
 ROOT = Path(__file__).resolve().parents[2]
 TEN_STEPS = Path(__file__).with_name("ten_steps.json")
@@ -196,28 +197,52 @@ def test_an_average_without_memory_is_the_network_itself(tmp_path, train_part, v
         torch.testing.assert_close(saved["ema"][f"module.{name}"], value)
 
 
-def test_an_average_with_perfect_memory_stays_at_its_first_step(
-    tmp_path, train_part, validation_part
-):
-    """Decay 1 keeps the weights after the first step, whatever follows."""
+def test_an_average_begins_short_and_grows_longer(tmp_path, validation_part):
+    """However long its memory, the second step counts for nine elevenths of the first average."""
     sixteen = a_part(16)
-    train(a_run_config(ema_decay=1.0, epochs=1), sixteen, validation_part, tmp_path / "one")
-    train(a_run_config(ema_decay=1.0, epochs=3), sixteen, validation_part, tmp_path / "three")
-    one, three = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "three")
+    one, two = (
+        checkpoint_after(epochs, sixteen, validation_part, tmp_path / str(epochs))
+        for epochs in (1, 2)
+    )
     name = "trunk.0.0.weight"
-    assert torch.equal(one["ema"][f"module.{name}"], one["model"][name])
-    assert torch.equal(three["ema"][f"module.{name}"], one["model"][name])
-    assert not torch.equal(three["model"][name], one["model"][name])
+    first, second = one["model"][name], two["model"][name]
+    assert torch.equal(one["ema"][f"module.{name}"], first)
+    torch.testing.assert_close(two["ema"][f"module.{name}"], (2 * first + 9 * second) / 11)
+
+
+def checkpoint_after(epochs, part, validation_part, folder):
+    """The schedule of two epochs, stopped after some, so that the first step is the same."""
+    config = a_run_config(ema_decay=1.0, epochs=2)
+    with pytest.MonkeyPatch.context() as patch:
+        real, saved = loop._save, []
+
+        def stop(*parts):
+            real(*parts)
+            saved.append(parts)
+            if len(saved) == epochs:
+                raise KeyboardInterrupt
+
+        patch.setattr(loop, "_save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, part, validation_part, folder)
+    return checkpoint(folder)
 
 
 def test_a_teacher_is_listened_to(tmp_path, train_part, validation_part):
     """With all weight on the teacher its terms are in the curves and fall."""
-    teacher = a_finished_run(tmp_path / "teacher")
+    torch.manual_seed(0)
+    lesson = LiveLesson(
+        teacher=build_model(a_teacher_config()).eval(),
+        part=train_part,
+        device=torch.device("cpu"),
+    )
     config = a_run_config(
         epochs=6,
-        distillation=DistillationConfig(teacher_run=teacher, kd_temperature=2.0, kd_share=1.0),
+        distillation=DistillationConfig(
+            teacher_run=tmp_path, views=None, kd_temperature=2.0, kd_share=1.0
+        ),
     )
-    train(config, train_part, validation_part, tmp_path / "student")
+    train(config, train_part, validation_part, tmp_path / "student", lesson=lesson)
     lines = curves(tmp_path / "student")
     assert lines[-1]["loss_kd_diagnosis"] < lines[0]["loss_kd_diagnosis"]
     assert all(math.isfinite(line["loss_kd_malignancy"]) for line in lines)

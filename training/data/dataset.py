@@ -32,9 +32,8 @@ class PreparedPart:
     def __len__(self) -> int:
         return len(self.cases)
 
-    @property
-    def extra_N(self) -> NDArray[np.bool_]:
-        """Which pictures come from another set than the first one."""
+    def is_extra(self) -> NDArray[np.bool_]:
+        """Tell which pictures come from another set than the first one, ``[N]``."""
         # A set that came in parts names them behind a slash.
         sets = [case.dataset.split("/")[0] for case in self.cases]
         return np.array([name != sets[0] for name in sets])
@@ -93,7 +92,7 @@ def training_batches(
     """
     order_N = torch.randperm(len(part), generator=generator).numpy()
     if extra_share < 1.0:
-        extra_N = part.extra_N[order_N]
+        extra_N = part.is_extra()[order_N]
         # The first ones of a random order are a random choice.
         left_out_N = extra_N & (np.cumsum(extra_N) > round(extra_share * extra_N.sum()))
         order_N = order_N[~left_out_N]
@@ -103,7 +102,7 @@ def training_batches(
 
 def steps_of_an_epoch(part: PreparedPart, *, batch_size: int, extra_share: float = 1.0) -> int:
     """Return the number of batches that :func:`training_batches` gives."""
-    extra = int(part.extra_N.sum())
+    extra = int(part.is_extra().sum())
     return (len(part) - extra + round(extra_share * extra)) // batch_size
 
 

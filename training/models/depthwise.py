@@ -24,7 +24,7 @@ def speed_up_depthwise(network: nn.Module) -> None:
     """Put :class:`DepthwiseConv2d` in the place of every depthwise convolution, weights kept."""
     for parent in list(network.modules()):
         for name, child in parent.named_children():
-            if _is_depthwise(child):
+            if isinstance(child, nn.Conv2d) and _is_depthwise(child):
                 setattr(parent, name, DepthwiseConv2d.of(child))
 
 
@@ -86,7 +86,7 @@ class _Depthwise(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             input_gradient = _input_gradient(gradient_BCHW, weight, x_BCHW, stride, padding)
         if ctx.needs_input_grad[1]:
-            if kernel > _FAST_KERNEL:
+            if kernel > _FAST_KERNEL and x_BCHW.dtype == torch.bfloat16:
                 x_BCHW, gradient_BCHW = x_BCHW.float(), gradient_BCHW.float()
             _, weight_gradient, _ = torch.ops.aten.convolution_backward(
                 gradient_BCHW,
@@ -96,7 +96,7 @@ class _Depthwise(torch.autograd.Function):
                 [stride, stride],
                 [padding, padding],
                 [1, 1],
-                False,
+                False,  # noqa: FBT003 - not transposed
                 [0, 0],
                 len(weight),
                 [False, True, False],
@@ -129,10 +129,9 @@ def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     return missing // 2, missing - missing // 2
 
 
-def _is_depthwise(module: nn.Module) -> bool:
+def _is_depthwise(module: nn.Conv2d) -> bool:
     return (
-        isinstance(module, nn.Conv2d)
-        and not isinstance(module, DepthwiseConv2d)
+        not isinstance(module, DepthwiseConv2d)
         and module.groups == module.in_channels == module.out_channels > 1
         and module.bias is None
         and module.dilation == (1, 1)

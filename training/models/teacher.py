@@ -8,6 +8,7 @@ training are our own design.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,11 +45,7 @@ class FusedTeacher(nn.Module):
             for key, values in zip(("mean", "std"), normalization(known, backbone), strict=True):
                 value = torch.tensor(values).view(1, 3, 1, 1)
                 self.register_buffer(f"{key}_{index}", value, persistent=False)
-        # What comes out without a classifier: some backbones widen their features once more.
-        features = [
-            int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)  # type: ignore[call-overload]
-            for backbone in backbones
-        ]
+        features = [_features(backbone) for backbone in backbones]
         hidden = config.hidden_channels * len(backbones)
         self.fusion = nn.Sequential(
             nn.Linear(sum(features), hidden), nn.ReLU(), nn.Dropout(config.dropout)
@@ -92,19 +89,31 @@ class FusedTeacher(nn.Module):
         The fusion head starts from there: its first answer is that of an ensemble, and what it
         learns is where to trust whom.
         """
-        self.fusion[0].weight.zero_()
+        fusion = self.linear_layers()[0]
+        fusion.weight.zero_()
         column = row = 0
         for index, member in enumerate(members):
             self.backbones[index].load_state_dict(member.backbones[0].state_dict())
-            rows, columns = member.fusion[0].weight.shape
-            self.fusion[0].weight[row : row + rows, column : column + columns] = member.fusion[
-                0
-            ].weight
-            self.fusion[0].bias[row : row + rows] = member.fusion[0].bias
-            for name in ("malignancy", "diagnosis"):
-                whole, part = getattr(self, name), getattr(member, name)
-                whole.weight[:, row : row + rows] = part.weight / len(members)
+            part = member.linear_layers()[0]
+            rows, columns = part.weight.shape
+            fusion.weight[row : row + rows, column : column + columns] = part.weight
+            fusion.bias[row : row + rows] = part.bias
+            for whole, one in zip(
+                self.linear_layers()[1:], member.linear_layers()[1:], strict=True
+            ):
+                whole.weight[:, row : row + rows] = one.weight / len(members)
             row, column = row + rows, column + columns
-        for name in ("malignancy", "diagnosis"):
-            biases = torch.stack([getattr(member, name).bias for member in members])
-            getattr(self, name).bias.copy_(biases.mean(dim=0))
+        layers = zip(self.linear_layers(), *(m.linear_layers() for m in members), strict=True)
+        for whole, *parts in list(layers)[1:]:
+            whole.bias.copy_(torch.stack([part.bias for part in parts]).mean(dim=0))
+
+    def linear_layers(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """Return fusion, malignancy and diagnosis."""
+        return cast("nn.Linear", self.fusion[0]), self.malignancy, self.diagnosis
+
+
+def _features(backbone: nn.Module) -> int:
+    """Return how many features come out without a classifier."""
+    known: Any = backbone
+    # Some backbones widen their features once more.
+    return int(getattr(known, "head_hidden_size", None) or known.num_features)

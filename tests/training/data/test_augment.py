@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.data import augment as module
-from training.data.augment import augment
+from training.data.augment import apply_changes, draw_changes
 from training.runs import AugmentConfig
 
 STILL = AugmentConfig(
@@ -27,9 +27,8 @@ def generator(seed=1):
     return torch.Generator().manual_seed(seed)
 
 
-def test_disabled_is_the_very_same_batch():
-    x_BCHW = some_pictures()
-    assert augment(x_BCHW, AugmentConfig(enabled=False), generator()) is x_BCHW
+def augment(x_BCHW, config, generator):
+    return apply_changes(x_BCHW, draw_changes(len(x_BCHW), config, generator))
 
 
 def test_the_generator_decides_and_nothing_else():
@@ -78,6 +77,23 @@ def test_contrast_and_brightness_follow_their_formula(monkeypatch):
     mean = x_BCHW.mean(dim=(2, 3), keepdim=True)
     expected = 1.5 * (x_BCHW - mean) + mean + 0.1
     assert torch.allclose(augment(x_BCHW, config, generator()), expected, atol=1e-4)
+
+
+def test_two_sides_are_changed_alike():
+    """A teacher at twice the side sees what the student sees, but for the sampling."""
+    rows = torch.linspace(0, 1, 64)[None, None, :, None].expand(2, 3, 64, 64)
+    changes = draw_changes(2, AugmentConfig(), generator())
+    large = apply_changes(rows, changes)
+    small = apply_changes(torch.nn.functional.avg_pool2d(rows, 2), changes)
+    assert (torch.nn.functional.avg_pool2d(large, 2) - small).abs().max() < 0.05
+
+
+def test_changes_of_some_are_those_of_all():
+    x_BCHW = some_pictures(4)
+    changes = draw_changes(4, AugmentConfig(), generator())
+    chosen = torch.tensor([2, 0])
+    some = apply_changes(x_BCHW[chosen], changes.of(chosen))
+    assert torch.equal(some, apply_changes(x_BCHW, changes)[chosen])
 
 
 def _shape(shape):

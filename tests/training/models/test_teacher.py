@@ -4,9 +4,19 @@ import pytest
 import torch
 
 from training.models import FusedTeacher, Outputs, build_model
-from training.runs import TeacherConfig
+from training.runs import BackboneConfig, TeacherConfig
 
-CONFIG = TeacherConfig(backbones=("test_resnet", "test_convnext"), hidden_channels=16, dropout=0.5)
+CONFIG = TeacherConfig(
+    backbones=(
+        BackboneConfig(name="test_resnet", side_px=64, weights=None),
+        BackboneConfig(name="test_convnext", side_px=48, weights=None),
+    ),
+    hidden_channels=8,
+    dropout=0.5,
+    drop_path=0.0,
+)
+PAPER = ("resnetv2_18", "test_convnext", "test_vit")
+"""The three families of arXiv 2406.17051, at a size for tests."""
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +67,50 @@ def test_each_backbone_is_shown_what_it_was_made_for(teacher):
     for backbone, x_BCHW in zip(teacher.backbones, seen, strict=True):
         mean, deviation = (torch.tensor(backbone.pretrained_cfg[key]) for key in ("mean", "std"))
         torch.testing.assert_close(x_BCHW[0, :, 0, 0], (0.5 - mean) / deviation)
+
+
+def test_each_backbone_has_its_own_side(teacher):
+    """A picture is brought to it by area; one that has it already stays as it is."""
+    seen = []
+    handles = [
+        backbone.register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].shape[-1]))
+        for backbone in teacher.backbones
+    ]
+    with torch.no_grad():
+        teacher(torch.rand(1, 3, 64, 64))
+    for handle in handles:
+        handle.remove()
+    assert seen == [64, 48]
+
+
+def test_the_families_of_the_paper_go_through_the_same_code():
+    config = TeacherConfig(
+        backbones=tuple(BackboneConfig(name=n, side_px=32, weights=None) for n in PAPER),
+        hidden_channels=4,
+        dropout=0.0,
+        drop_path=0.0,
+    )
+    teacher = build_model(config)
+    outputs = teacher(torch.rand(2, 3, 32, 32))
+    outputs.malignancy_logit_B1.sum().backward()
+    assert outputs.embedding_BD.shape == (2, 12)
+    for backbone in teacher.backbones:
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in backbone.parameters())
+
+
+def test_a_fusion_begins_as_the_mean_of_its_members(teacher):
+    """Heads say the mean of what the members' heads say, to the last rounding."""
+    members = []
+    for seed, backbone in enumerate(CONFIG.backbones):
+        torch.manual_seed(seed)
+        members.append(build_model(CONFIG.model_copy(update={"backbones": (backbone,)})).eval())
+    fused = build_model(CONFIG).eval()
+    fused.begin_as_mean_of(members)
+    x_BCHW = torch.rand(3, 3, 64, 64)
+    with torch.no_grad():
+        said = [member(x_BCHW).diagnosis_logits_BK for member in members]
+        found = fused(x_BCHW).diagnosis_logits_BK
+        heads = [m.malignancy(m.fusion(m.look(x_BCHW))) for m in members]
+        head = fused.malignancy(fused.fusion(fused.look(x_BCHW)))
+    torch.testing.assert_close(found, torch.stack(said).mean(dim=0))
+    torch.testing.assert_close(head, torch.stack(heads).mean(dim=0))

@@ -1,0 +1,98 @@
+"""A teacher comes to be in stages, and goes on where it was stopped."""
+
+import json
+
+import pytest
+import torch
+
+from tests.training.small import a_part, a_run_config, a_teacher_run_config
+from training import teacher_stages
+from training.errors import RunError
+from training.models import load_best
+from training.runs import BEST_NAME, CURVES_NAME, HEADS_NAME, MEMBERS_NAME, load_config
+from training.teacher_stages import train_teacher
+
+NAMES = ("test_efficientnet", "test_resnet")
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return a_part(32, variants=2), a_part(14, first_seed=500)
+
+
+def test_members_come_first_and_the_fusion_is_at_least_their_mean(tmp_path, parts):
+    config = a_teacher_run_config()
+    train_teacher(config, *parts, tmp_path)
+    members = [tmp_path / MEMBERS_NAME / name for name in NAMES]
+    for name, member in zip(NAMES, members, strict=True):
+        assert [b.name for b in load_config(member).model.backbones] == [name]
+        assert (member / HEADS_NAME).is_file()
+    assert load_config(tmp_path) == config
+    lines = [json.loads(line) for line in (tmp_path / CURVES_NAME).read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    fused = load_best(tmp_path)
+    for index, member in enumerate(members):
+        expected = load_best(member).backbones[0].state_dict()
+        for name, value in fused.backbones[index].state_dict().items():
+            assert torch.equal(value, expected[name])
+
+
+def test_a_finished_teacher_is_left_alone(tmp_path, parts):
+    config = a_teacher_run_config()
+    train_teacher(config, *parts, tmp_path)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*.pt")}
+    train_teacher(config, *parts, tmp_path)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*.pt")} == before
+
+
+def test_a_member_that_was_stopped_keeps_its_heads(tmp_path, monkeypatch, parts):
+    """The frozen backbone need not look again, and the end is the same."""
+    config = a_teacher_run_config("test_efficientnet")
+    train_teacher(config, *parts, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher_stages, "train", _power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train_teacher(config, *parts, tmp_path / "stopped")
+    assert (tmp_path / "stopped" / HEADS_NAME).is_file()
+    train_teacher(config, *parts, tmp_path / "stopped")
+    whole, stopped = (load_best(tmp_path / n).state_dict() for n in ("whole", "stopped"))
+    assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+
+
+def test_heads_learn_while_the_backbone_stays(tmp_path, parts):
+    config = a_teacher_run_config("test_efficientnet")
+    train_teacher(config, *parts, tmp_path)
+    heads = torch.load(tmp_path / HEADS_NAME, weights_only=True)
+    torch.manual_seed(config.seed)
+    begin = teacher_stages.FusedTeacher(config.model).state_dict()
+    frozen = [name for name in begin if name.startswith("backbones.")]
+    assert all(torch.equal(heads[name], begin[name]) for name in frozen)
+    best = torch.load(tmp_path / BEST_NAME, weights_only=True)
+    assert any(not torch.equal(best[name], begin[name]) for name in frozen)
+
+
+def test_deeper_layers_learn_slower():
+    from training.loop import parameter_groups
+    from training.models import build_model
+
+    config = a_teacher_run_config("test_efficientnet")
+    model = build_model(config.model)
+    groups = parameter_groups(model, config)
+    rate = {id(p): g.get("lr", config.learning_rate) for g in groups for p in g["params"]}
+    assert len(rate) == len(list(model.parameters()))
+    stem = rate[id(next(model.backbones[0].parameters()))]
+    assert stem < rate[id(model.malignancy.weight)] == config.learning_rate
+
+
+def test_a_student_is_no_teacher(tmp_path, parts):
+    with pytest.raises(RunError, match="expected a teacher"):
+        train_teacher(a_run_config(), *parts, tmp_path)
+
+
+def _power_cut(*_args, **_kwargs):
+    raise KeyboardInterrupt
