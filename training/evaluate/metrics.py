@@ -206,10 +206,10 @@ def _overall(scored: Scored, operating_point: OperatingPoint) -> Figures:
         return {
             "auroc": ranking.auroc(weight_WN),
             "average_precision": ranking.average_precision(weight_WN),
-            "uncertain_share": _share(weight_WN, uncertain_N, np.ones_like(malignant)),
-            "diagnosis_accuracy": _share(weight_WN, right_N, known_N),
+            "uncertain_share": share(weight_WN, uncertain_N, np.ones_like(malignant)),
+            "diagnosis_accuracy": share(weight_WN, right_N, known_N),
             "diagnosis_balanced_accuracy": _mean_of(
-                _share(weight_WN, right_N, scored.diagnosis_N == index)
+                share(weight_WN, right_N, scored.diagnosis_N == index)
                 for index in range(len(DIAGNOSES))
             ),
             "ece": expected_calibration_error(probability, malignant, weight_WN),
@@ -243,10 +243,10 @@ def _decided(
         for place, threshold in thresholds.items():
             above_N = probability >= threshold
             found[place] = decision_figures(
-                _share(weight_WN, above_N, malignant),
-                _share(weight_WN, ~above_N, ~malignant),
+                share(weight_WN, above_N, malignant),
+                share(weight_WN, ~above_N, ~malignant),
                 prevalence_W,
-            ) | {"melanoma_sensitivity": _share(weight_WN, above_N, melanoma_N)}
+            ) | {"melanoma_sensitivity": share(weight_WN, above_N, melanoma_N)}
         for place, sensitivity in reached.items():
             sensitivity_W, left_W = ranking.at_sensitivity(weight_WN, ~malignant, sensitivity)
             _, missed_W = ranking.at_sensitivity(weight_WN, melanoma_N, sensitivity)
@@ -280,7 +280,7 @@ def decision_figures(
         "specificity": specificity_W,
         "balanced_accuracy": (sensitivity_W + specificity_W) / 2,
         "accuracy": found_W + specificity_W * (1 - prevalence_W),
-        "f1": _divide(2 * found_W, found_W + false_W + prevalence_W),
+        "f1": divide(2 * found_W, found_W + false_W + prevalence_W),
         "ppv": predictive_values(sensitivity_W, specificity_W, prevalence_W)[0],
         "npv": predictive_values(sensitivity_W, specificity_W, prevalence_W)[1],
     }
@@ -301,7 +301,7 @@ def predictive_values(
     """
     true_W, false_W = sensitivity_W * prevalence_W, (1 - specificity_W) * (1 - prevalence_W)
     missed_W, spared_W = (1 - sensitivity_W) * prevalence_W, specificity_W * (1 - prevalence_W)
-    return _divide(true_W, true_W + false_W), _divide(spared_W, spared_W + missed_W)
+    return divide(true_W, true_W + false_W), divide(spared_W, spared_W + missed_W)
 
 
 class Ranking:
@@ -321,14 +321,14 @@ class Ranking:
         true_before_WU = np.pad(true_WU, ((0, 0), (1, 0)))[:, :-1]
         steps_WU = np.diff(false_WU, axis=1, prepend=0.0)
         area_W = (steps_WU * (true_WU + true_before_WU) / 2).sum(axis=1)
-        return _divide(area_W, true_WU[:, -1] * false_WU[:, -1])
+        return divide(area_W, true_WU[:, -1] * false_WU[:, -1])
 
     def average_precision(self, weight_WN: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean precision, each threshold weighted by the sensitivity that it adds."""
         true_WU = self._above(weight_WN * self._malignant_N)
-        precision_WU = np.nan_to_num(_divide(true_WU, self._above(weight_WN)))
+        precision_WU = np.nan_to_num(divide(true_WU, self._above(weight_WN)))
         gains_WU = np.diff(true_WU, axis=1, prepend=0.0)
-        return _divide((gains_WU * precision_WU).sum(axis=1), true_WU[:, -1])
+        return divide((gains_WU * precision_WU).sum(axis=1), true_WU[:, -1])
 
     def at_sensitivity(
         self,
@@ -349,8 +349,8 @@ class Ranking:
         stop_W1 = enough_WU.argmax(axis=1)[:, None]
         reached_W = np.take_along_axis(true_WU, stop_W1, axis=1)[:, 0]
         above_W = np.take_along_axis(chosen_WU, stop_W1, axis=1)[:, 0]
-        left_W = 1 - _divide(above_W, chosen_WU[:, -1])
-        return _divide(reached_W, true_WU[:, -1]), np.where(true_WU[:, -1] > 0, left_W, np.nan)
+        left_W = 1 - divide(above_W, chosen_WU[:, -1])
+        return divide(reached_W, true_WU[:, -1]), np.where(true_WU[:, -1] > 0, left_W, np.nan)
 
     def _above(self, weight_WN: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weight at or above each distinct score, from the highest down, ``[W, U]``."""
@@ -373,30 +373,30 @@ def expected_calibration_error(
     bin_N = np.minimum((probability_N * ECE_BINS).astype(np.int64), ECE_BINS - 1)
     member_NB = np.eye(ECE_BINS)[bin_N]
     gap_WB = weight_WN @ (member_NB * (malignant_N - probability_N)[:, None])
-    return _divide(np.abs(gap_WB).sum(axis=1), weight_WN.sum(axis=1))
+    return divide(np.abs(gap_WB).sum(axis=1), weight_WN.sum(axis=1))
 
 
-def _share(
+def share(
     weight_WN: NDArray[np.float64], hit_N: NDArray[np.bool_], among_N: NDArray[np.bool_]
 ) -> _Row:
     """Weight of the hits among the pictures that *among_N* marks."""
-    return _divide(
+    return divide(
         weight_WN @ (hit_N & among_N).astype(np.float64), weight_WN @ among_N.astype(np.float64)
     )
 
 
 def _mean(weight_WN: NDArray[np.float64], value_N: NDArray[np.float64]) -> _Row:
-    return _divide(weight_WN @ value_N, weight_WN.sum(axis=1))
+    return divide(weight_WN @ value_N, weight_WN.sum(axis=1))
 
 
 def _mean_of(values: Iterable[_Row]) -> _Row:
     """Mean over the figures that are defined: a class that is absent has no recall."""
     value_PW = np.stack(list(values))
     defined_PW = ~np.isnan(value_PW)
-    return _divide(np.where(defined_PW, value_PW, 0.0).sum(axis=0), defined_PW.sum(axis=0))
+    return divide(np.where(defined_PW, value_PW, 0.0).sum(axis=0), defined_PW.sum(axis=0))
 
 
-def _divide(numerator: NDArray, denominator: NDArray) -> NDArray[np.float64]:
+def divide(numerator: NDArray, denominator: NDArray) -> NDArray[np.float64]:
     """NaN, without a warning, where the denominator is zero."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     result = np.full(numerator.shape, np.nan)
