@@ -48,7 +48,7 @@ class Exported:
     """Weights that are not zero and below 6.1e-5, where fp16 has fewer digits."""
 
 
-def export_graph(student: Student, side_px: int) -> Exported:
+def export_graph(student: Student, side_px: int, *, rounds: bool = True) -> Exported:
     """
     Write *student* as a graph over uint8 pictures of *side_px*.
 
@@ -57,15 +57,17 @@ def export_graph(student: Student, side_px: int) -> Exported:
     Args:
         student: Trained; not changed.
         side_px: Height and width of the input, fixed.
+        rounds: Store weights as fp16, as what ships; without it they stay fp32, at twice the
+            size, to measure what the rounding costs.
 
     Raises:
         ExportError: A weight does not fit into fp16, or a layer has no translation.
     """
     rounded = fold(student)
-    subnormal = _round_weights(rounded)
+    subnormal = _round_weights(rounded) if rounds else 0
     with torch.no_grad():
         h, w = rounded(torch.zeros(1, 3, side_px, side_px)).activation_map_BHW.shape[1:]
-    graph = _Graph()
+    graph = _Graph(np.float16 if rounds else np.float32)
     _heads(graph, rounded, _trunk(graph, rounded))
     shapes: dict[str, list[int | str]] = {
         "malignancy_logit": ["N", 1],
@@ -123,7 +125,8 @@ def _round_weights(folded: Student) -> int:
 class _Graph:
     """Nodes and initializers under construction; names are short, because the file is."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: type[np.float16 | np.float32]) -> None:
+        self._stored = stored
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
         self._values = 0
@@ -147,8 +150,10 @@ class _Graph:
         return name
 
     def weight(self, value: torch.Tensor) -> str:
-        """Append an fp16 initializer with its Cast and return the name of the fp32 value."""
-        stored = self.constant(value.detach().numpy().astype(np.float16))
+        """Append an initializer, an fp16 one with its Cast; return the name of the fp32 value."""
+        stored = self.constant(value.detach().numpy().astype(self._stored))
+        if self._stored is np.float32:
+            return stored
         return self.node("Cast", [stored], to=TensorProto.FLOAT)
 
     def bias(self, value: torch.Tensor) -> str:

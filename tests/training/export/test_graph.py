@@ -72,6 +72,18 @@ def test_weights_are_fp16_with_one_cast_each(graph):
     assert len(casts) == 1, "the only other Cast is that of the picture"
 
 
+def test_weights_may_stay_as_they_were_trained():
+    """Nothing is rounded, nothing is cast but the picture, and torch says the same."""
+    student, x_BCHW = a_student(), torch.rand(2, 3, SIDE_PX, SIDE_PX)
+    exact = export_graph(student, SIDE_PX, rounds=False)
+    kinds = {tensor.data_type for tensor in exact.model.graph.initializer}
+    assert kinds == {TensorProto.FLOAT, TensorProto.INT64}
+    assert [node.op_type for node in exact.model.graph.node].count("Cast") == 1
+    with torch.no_grad():
+        for expected, found in zip(student(x_BCHW), exact.rounded(x_BCHW), strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
 def test_biases_and_constants_stay_fp32(graph):
     """What is added is not rounded; indices are integers."""
     kinds = Counter(t.data_type for t in graph.initializer if len(t.dims) <= 1)
