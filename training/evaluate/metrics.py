@@ -158,7 +158,8 @@ def figures(scored: Scored, operating_point: OperatingPoint) -> Figures:
 
     def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
         at = decided(weight_WN)
-        return overall(weight_WN) | {
+        return {
+            **overall(weight_WN),
             "specificity_at_90_sensitivity": at["90_sensitivity"]["specificity"],
             "specificity_at_95_sensitivity": at["95_sensitivity"]["specificity"],
             "melanoma_sensitivity_at_95_sensitivity": at["95_sensitivity"]["melanoma_sensitivity"],
@@ -183,10 +184,13 @@ def all_figures(scored: Scored, operating_point: OperatingPoint) -> Figures:
     overall, decided = _overall(scored, operating_point), _decided(scored, operating_point)
 
     def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
-        return overall(weight_WN) | {
-            f"{name}_at_{place}": value_W
-            for place, found in decided(weight_WN).items()
-            for name, value_W in found.items()
+        return {
+            **overall(weight_WN),
+            **{
+                f"{name}_at_{place}": value_W
+                for place, found in decided(weight_WN).items()
+                for name, value_W in found.items()
+            },
         }
 
     return of

@@ -110,7 +110,7 @@ def typology_angle(image_HWC: Pixels) -> float:
     """
     color_C = skin_color(image_HWC, lesion_mask(image_HWC))
     lightness, _, b = map(
-        float, cv2.cvtColor(np.float32(color_C / 255)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+        float, cv2.cvtColor((color_C[None, None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0, 0]
     )
     return math.degrees(math.atan2(lightness - 50, b)) if b > 0 else math.nan
 
