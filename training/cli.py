@@ -53,6 +53,13 @@ SplitFile = Annotated[
 Cache = Annotated[
     Path, typer.Option(help="Where prepared pictures are kept; may be deleted at any time.")
 ]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        help="grouped, that of record; random and paper, which leak; siblings-in and "
+        "siblings-out, which measure a leak. A run is judged under its own."
+    ),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare pictures.")]
 _CACHE = Path("var/cache")
 _AUDIT = Path("var/audit")
@@ -130,6 +137,7 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     ],
     also: Also = None,
     split: SplitFile = _HAM10000_SPLIT,
+    protocol: Protocol = "grouped",
     cache: Cache = _CACHE,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
@@ -158,7 +166,14 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     from training.source import Source
 
     config = configure(recipe, seed=seed, teacher=teacher, views=views, epochs=epochs)
-    source = Source(data=data, also=tuple(also or ()), split=split, cache=cache, workers=workers)
+    source = Source(
+        data=data,
+        also=tuple(also or ()),
+        split=split,
+        protocol=protocol,
+        cache=cache,
+        workers=workers,
+    )
     evaluation = train_run(config, source, out)
     if evaluation is not None:
         print_metrics(evaluation, Console())

@@ -116,6 +116,8 @@ class DataConfig(Config):
     fingerprint: str
     """Of the set of record."""
     split_sha256: str
+    protocol: str = "grouped"
+    """How pictures were parted: see ``data/protocols.py``."""
     extra_fingerprint: str | None = None
     """Of the pictures of further sets that are trained on."""
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from device.core.manifest import PreprocessSpec
 from training.data.case import Case
 from training.data.dataset import PreparedPart, prepare_part
+from training.data.protocols import parted
 from training.data.readers import read_dataset
-from training.data.splits import Split, read_split
+from training.data.splits import GROUPED, Split, read_split
 from training.errors import DataError
 
 HAM10000_SPLIT = Path(__file__).parent / "splits" / "ham10000.csv"
@@ -28,17 +29,17 @@ class Source:
     also: tuple[Path, ...] = ()
     """Roots of further sets; *split* must name their pictures too."""
     split: Path = HAM10000_SPLIT
+    protocol: str = GROUPED
+    """How the pictures of the set of record are parted: see ``data/protocols.py``."""
     cache: Path = DEFAULT_CACHE
     workers: int = 2
 
     def read(self) -> Pictures:
-        """Read all sets and the split; raises DataError."""
-        return Pictures(
-            source=self,
-            record=read_dataset(self.data),
-            extra=[case for root in self.also for case in read_dataset(root)],
-            split=read_split(self.split),
-        )
+        """Read all sets and the split, and apply the protocol; raises DataError."""
+        further = [case for root in self.also for case in read_dataset(root)]
+        grouped = read_split(self.split)
+        record, split = parted(self.protocol, read_dataset(self.data), grouped)
+        return Pictures(source=self, record=record, extra=further, split=split)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from training.commands.evaluate import evaluate_run
 from training.cpu import keep_memory
 from training.data.dataset import PreparedPart
+from training.data.protocols import PAPER
 from training.data.provenance import describe_data
 from training.data.splits import CALIBRATION, TRAIN, VALIDATION
 from training.errors import RunError
@@ -87,6 +88,9 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
     config = config.model_copy(
         update={"data": describe_data(pictures.record, pictures.split, pictures.extra)}
     )
+    if pictures.split.protocol == PAPER:
+        # The copies are the variants.
+        config = config.model_copy(update={"variants": 1})
     judged = {part: pictures.chosen(part) for part in (VALIDATION, CALIBRATION)}
     with accelerator.main_process_first():
         train_part = _train_part(config, pictures)

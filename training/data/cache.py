@@ -33,6 +33,7 @@ from training.data import acquisition
 from training.data import case as case_module
 from training.data.acquisition import vary_acquisition
 from training.data.case import Case, load_pixels
+from training.data.protocols import is_copy
 from training.errors import DataError
 
 _BATCH = 64
@@ -107,8 +108,12 @@ def prepared(
 
 
 def prepare_variant(case: Case, image_HWC: Pixels, spec: PreprocessSpec, variant: int) -> Pixels:
-    """Prepare one variant of one decoded picture; the seed is its name and the variant."""
-    if variant > 0:
+    """
+    Prepare one variant of one decoded picture; the seed is its name and the variant.
+
+    The first one is the picture as it is, unless the picture is itself a varied copy.
+    """
+    if variant > 0 or is_copy(case.image_id):
         digest = hashlib.sha256(f"{case.image_id} {variant}".encode()).digest()
         image_HWC = vary_acquisition(
             image_HWC, np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -24,6 +24,7 @@ def describe_data(cases: Sequence[Case], split: Split, extra: Sequence[Case] = (
     return DataConfig(
         fingerprint=fingerprint(cases),
         split_sha256=split.restricted(cases).sha256,
+        protocol=split.protocol,
         extra_fingerprint=fingerprint(split.cases(extra, TRAIN)) if extra else None,
     )
 
@@ -35,8 +36,15 @@ def require_split(trained_on: DataConfig, cases: Sequence[Case], split: Split) -
     Other pictures may be judged with a split of their own.
 
     Raises:
-        RunError: The pictures are those of the training, the split is not.
+        RunError: The protocol is not that of the training; or the pictures are and the split is
+            not.
     """
+    if split.protocol != trained_on.protocol:
+        raise RunError(
+            f"protocol: expected {trained_on.protocol!r}, by which the model was trained, found "
+            f"{split.protocol!r}, by which it may be judged on pictures that it was trained on; "
+            f"name --protocol {trained_on.protocol}"
+        )
     found = describe_data(cases, split)
     if (
         found.fingerprint == trained_on.fingerprint

@@ -19,6 +19,8 @@ from training.data.duplicates import Match
 from training.errors import DataError
 
 TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
+GROUPED = "grouped"
+"""The protocol of record; for the others see ``protocols.py``."""
 UNUSED = "unused"
 """Part of a picture that would carry a lesion from one part into another."""
 _PARTS = (TRAIN, VALIDATION, CALIBRATION, TEST, UNUSED)
@@ -38,6 +40,7 @@ class Split:
 
     group_of: Mapping[str, str]
     part_of: Mapping[str, str]
+    protocol: str = GROUPED
 
     def cases(self, cases: Iterable[Case], part: str) -> list[Case]:
         """
@@ -58,6 +61,7 @@ class Split:
         return Split(
             group_of={name: self.group_of[name] for name in names},
             part_of={name: self.part_of[name] for name in names},
+            protocol=self.protocol,
         )
 
     @property

@@ -13,9 +13,10 @@ from device.classifier import OnnxClassifier
 from device.core.errors import ModelError
 from device.core.manifest import ModelManifest
 from training.data.dataset import prepare_part
+from training.data.protocols import WARNINGS
 from training.data.provenance import require_same
 from training.data.readers import read_dataset
-from training.data.splits import CALIBRATION, TEST, read_split
+from training.data.splits import CALIBRATION, GROUPED, TEST, read_split
 from training.export.card import write_card
 from training.export.contract import Evidence, build_contract, embed
 from training.export.errors import ExportError
@@ -57,7 +58,7 @@ def export_run(
         version: Of the model.
 
     Raises:
-        ExportError: There is no run or no student in it, the graph is too large, or file and
+        ExportError: There is no run or no student in it, its protocol leaks, the graph is too large, or file and
             network differ.
         RunError: The run was trained on other pictures or with another split.
         DataError: Pictures and split do not fit each other.
@@ -65,6 +66,11 @@ def export_run(
     if not (run / CONFIG_NAME).is_file():
         raise ExportError(f"{run}: expected the folder of a run, found no {CONFIG_NAME}")
     config = load_config(run)
+    if config.data is not None and config.data.protocol != GROUPED:
+        raise ExportError(
+            f"{run}: trained under the protocol {config.data.protocol!r}, "
+            f"{WARNINGS[config.data.protocol]}; only what is trained under {GROUPED!r} ships"
+        )
     student = load_best(run)
     if not isinstance(student, Student):
         raise ExportError(f"{run}: expected a student, found {type(student).__name__}")
