@@ -58,8 +58,8 @@ def export_run(
         version: Of the model.
 
     Raises:
-        ExportError: There is no run or no student in it, its protocol leaks, the graph is too large, or file and
-            network differ.
+        ExportError: There is no run or no student in it, its protocol leaks, the graph is too
+            large, or file and network differ.
         RunError: The run was trained on other pictures or with another split.
         DataError: Pictures and split do not fit each other.
     """
