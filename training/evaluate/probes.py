@@ -50,10 +50,6 @@ class Answers:
     result_N: NDArray[np.int64]
     """Position in ``Result``."""
 
-    def share(self, result: Result) -> float:
-        """Share of the pictures that were answered so."""
-        return float((self.result_N == _RESULTS.index(result)).mean())
-
     def called(self, result: Result) -> NDArray[np.bool_]:
         """Tell which pictures were answered so, ``[N]``."""
         called_N: NDArray[np.bool_] = self.result_N == _RESULTS.index(result)
