@@ -183,13 +183,14 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     epilog="Example: python -m training evaluate --model device/models/student.onnx "
     "--data data/ham10000"
 )
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     model: Annotated[
         Path,
         typer.Option(help="Folder of a run, or an ONNX file.", exists=True, show_default=False),
     ],
     data: Data,
     split: SplitFile = _HAM10000_SPLIT,
+    protocol: Protocol = "grouped",
     part: Annotated[
         str, typer.Option(help="train, validation, calibration, or test, which is read once.")
     ] = "validation",
@@ -202,6 +203,14 @@ def evaluate(
     ] = None,
     cache: Cache = _CACHE,
     workers: Workers = _CORES,
+    probes: Annotated[  # noqa: FBT002 - typer makes it the switch --probes
+        bool,
+        typer.Option(
+            "--probes",
+            help="For an ONNX file: answers to disturbed pictures and to hidden lesions too; "
+            "50 times the time.",
+        ),
+    ] = False,
     from_files: Annotated[  # noqa: FBT002 - typer makes it the switch --from-files
         bool,
         typer.Option(
@@ -215,8 +224,9 @@ def evaluate(
     from training.evaluate.report import print_metrics
     from training.source import Source
 
-    source = Source(data=data, split=split, cache=cache, workers=workers)
-    print_metrics(evaluate_model(model, source, part=part, out=out), Console())
+    source = Source(data=data, split=split, protocol=protocol, cache=cache, workers=workers)
+    evaluation = evaluate_model(model, source, part=part, out=out, probes=probes)
+    print_metrics(evaluation, Console())
     if from_files:
         auroc = auroc_from_files(model, source, part=part)
         Console().print(f"AUROC from file to answer, per picture: {auroc:.4f}", highlight=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +11,46 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from device.classifier import OnnxClassifier
-from device.core.manifest import Calibration, OperatingPoint
+from device.core.manifest import Calibration, OperatingPoint, PreprocessSpec
 from training.data.dataset import PreparedPart
+from training.data.protocols import siblings_trained_on
 from training.data.provenance import require_split
-from training.data.splits import CALIBRATION, TEST, VALIDATION, Split
+from training.data.splits import CALIBRATION, GROUPED, TEST, VALIDATION
 from training.errors import RunError
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
 from training.evaluate.from_files import probabilities_from_files
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.model_file import predict_with_file
 from training.evaluate.predictions import predict
+from training.evaluate.probes import disturbed_answers, masked_answers
 from training.evaluate.report import Evaluation, write_report
+from training.evaluate.robustness import robustness
+from training.evaluate.selective import selective_risk
+from training.evaluate.subgroups import skin_tones, subgroups
 from training.models import load_best
 from training.runs import CURVES_NAME, DataConfig, load_config, require_run
-from training.source import Source
+from training.source import HAM10000_SPLIT, Pictures, Source
 
 
 def evaluate_model(
-    model: Path, source: Source, *, part: str = TEST, out: Path | None = None
+    model: Path,
+    source: Source,
+    *,
+    part: str = TEST,
+    out: Path | None = None,
+    probes: bool = False,
 ) -> Evaluation:
-    """Evaluate a run's folder or an ONNX file, whichever *model* is."""
-    if model.is_dir():
-        return evaluate_run(model, source, part=part, out=out or _default_out(model, part))
-    return evaluate_file(model, source, part=part, out=out)
+    """
+    Evaluate a run's folder or an ONNX file, whichever *model* is.
+
+    Raises:
+        RunError: Probes were asked for, which show what a device answers, and *model* is a run.
+    """
+    if not model.is_dir():
+        return evaluate_file(model, source, part=part, out=out, probes=probes)
+    if probes:
+        raise RunError(f"{model}: expected an ONNX file to probe, found a run; export it first")
+    return evaluate_run(model, source, part=part, out=out or _default_out(model, part))
 
 
 def evaluate_run(run: Path, source: Source, *, part: str, out: Path) -> Evaluation:
@@ -59,16 +76,19 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path) -> Evaluati
     answers = predict(model, judged)
     evaluation = _evaluation(
         f"{config.recipe}, seed {config.seed},",
-        _Judged(part=part, pictures=judged, split=pictures.split),
+        _Judged(part=part, prepared=judged, pictures=pictures, spec=config.preprocess),
         (answers.malignancy_logit_N, answers.diagnosis_logits_NK),
         (calibration, point),
+        command=_command(run, source, part),
     )
     curves = [json.loads(line) for line in (run / CURVES_NAME).read_text().splitlines()]
     write_report(evaluation, out, curves=curves)
     return evaluation
 
 
-def evaluate_file(model: Path, source: Source, *, part: str, out: Path | None) -> Evaluation:
+def evaluate_file(
+    model: Path, source: Source, *, part: str, out: Path | None, probes: bool = False
+) -> Evaluation:
     """
     Judge a model file with the device's classifier, its own calibration and its own thresholds.
 
@@ -77,6 +97,8 @@ def evaluate_file(model: Path, source: Source, *, part: str, out: Path | None) -
         source: Pictures and split.
         part: Of the split.
         out: Folder for the report; None writes none.
+        probes: Let the device answer disturbed pictures and hidden lesions too, which takes
+            50 times as long.
 
     Raises:
         DataError: Data set and split do not fit, or the part has one label only.
@@ -91,10 +113,19 @@ def evaluate_file(model: Path, source: Source, *, part: str, out: Path | None) -
     judged = pictures.prepared(pictures.chosen(part), manifest.preprocess)
     evaluation = _evaluation(
         f"{manifest.name} {manifest.version}",
-        _Judged(part=part, pictures=judged, split=pictures.split),
+        _Judged(part=part, prepared=judged, pictures=pictures, spec=manifest.preprocess),
         predict_with_file(classifier, judged),
         (manifest.calibration, manifest.operating_point),
+        command=_command(model, source, part, probes=probes),
     )
+    if probes:
+        found = robustness(
+            disturbed_answers(model, judged.cases, workers=source.workers),
+            masked_answers(model, judged.cases, workers=source.workers),
+            evaluation.scored.malignant_N,
+            evaluation.scored.group_N,
+        )
+        evaluation = replace(evaluation, robustness=found)
     if out is not None:
         write_report(evaluation, out)
     return evaluation
@@ -120,8 +151,9 @@ class _Judged:
     """The pictures that a model is judged on."""
 
     part: str
-    pictures: PreparedPart
-    split: Split
+    prepared: PreparedPart
+    pictures: Pictures
+    spec: PreprocessSpec
 
 
 def _evaluation(
@@ -129,33 +161,69 @@ def _evaluation(
     judged: _Judged,
     logits: tuple[NDArray[np.float64], NDArray[np.float64]],
     decision: tuple[Calibration, OperatingPoint],
+    *,
+    command: str,
 ) -> Evaluation:
     """Put the answers (malignancy ``[N]``, diagnoses ``[N, K]``) beside the truth."""
     malignancy_logit_N, diagnosis_logits_NK = logits
     calibration, point = decision
-    pictures = judged.pictures
-    groups = [judged.split.group_of[case.image_id] for case in pictures.cases]
+    prepared, split = judged.prepared, judged.pictures.split
+    groups = [split.group_of[case.image_id] for case in prepared.cases]
     scored = score(
         malignancy_logit_N=malignancy_logit_N,
         diagnosis_logits_NK=diagnosis_logits_NK,
-        malignant_N=pictures.malignant_N,
-        diagnosis_N=pictures.diagnosis_N,
+        malignant_N=prepared.malignant_N,
+        diagnosis_N=prepared.diagnosis_N,
         group_N=np.array(groups),
         calibration=calibration,
+    )
+    metrics = evaluate_predictions(scored, point, complete=True)
+    # For whom a leak works well says nothing about anybody.
+    by_group = (
+        subgroups(prepared.cases, scored, point, tones=skin_tones(prepared.cases, judged.spec))
+        if split.protocol == GROUPED
+        else []
     )
     return Evaluation(
         model=model,
         part=judged.part,
-        split_sha256=judged.split.sha256,
-        cases=pictures.cases,
+        protocol=split.protocol,
+        split_sha256=split.sha256,
+        cases=prepared.cases,
         groups=groups,
+        has_sibling_N=siblings_trained_on(
+            split.restricted(judged.pictures.record), [case.image_id for case in prepared.cases]
+        ),
         malignancy_logit_N=malignancy_logit_N,
         scored=scored,
-        pixels_NSSC=pictures.pixels_VNSSC[0],
+        pixels_NSSC=prepared.pixels_VNSSC[0],
         calibration=calibration,
         operating_point=point,
-        metrics=evaluate_predictions(scored, point),
+        metrics=metrics,
+        subgroups=by_group,
+        selective=selective_risk(scored, point),
+        command=command,
     )
+
+
+def _command(model: Path, source: Source, part: str, *, probes: bool = False) -> str:
+    """Return the command that makes the report again, without the names of this machine."""
+    words = [f"python -m training evaluate --model {shown(model, 'RUNS')}"]
+    words.append(f"--data {shown(source.data, 'DATA')}")
+    if source.split != HAM10000_SPLIT:
+        words.append(f"--split {shown(source.split, 'DATA')}")
+    if source.protocol != GROUPED:
+        words.append(f"--protocol {source.protocol}")
+    words.append(f"--part {part}")
+    return " ".join([*words, *(["--probes"] if probes else [])])
+
+
+def shown(path: Path, below: str) -> str:
+    """Name a path as it is below the working directory; of others the last part alone."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return f"{below}/{path.name}"
 
 
 def _default_out(run: Path, part: str) -> Path:

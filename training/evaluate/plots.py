@@ -16,9 +16,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
-from device.core.manifest import DIAGNOSES, OperatingPoint
+from device.core.manifest import DIAGNOSES, Metric, OperatingPoint
 from training.data.case import UNKNOWN
+from training.evaluate.disturbances import DISTURBANCES, LEVELS
 from training.evaluate.metrics import ECE_BINS, HIGH_SENSITIVITY, Scored
+from training.evaluate.probes import CLEAN
+from training.evaluate.robustness import Robustness
+from training.evaluate.selective import SelectiveRisk, risk_curve
+from training.evaluate.subgroups import LOWEST_AUROC, Subgroup
 
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 _DPI = 130
@@ -249,6 +254,130 @@ def plot_worst(
         for axes in half.axes:
             axes.set(xticks=[], yticks=[])
             axes.set_frame_on(bool(axes.images))
+    figure.savefig(path, dpi=_DPI)
+
+
+def plot_risk(pictures: Scored, selective: SelectiveRisk, path: Path) -> None:
+    """Draw the share of wrong answers against the share of pictures that are answered."""
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    coverage_Q, risk_Q = risk_curve(pictures)
+    axes.plot(coverage_Q, risk_Q, color=BLUE, label="surest pictures first, threshold one half")
+    stated = list(selective.by_coverage.items())
+    axes.errorbar(
+        [coverage for coverage, _ in stated],
+        [metric.value for _, metric in stated],
+        yerr=[
+            [metric.value - metric.low for _, metric in stated],
+            [metric.high - metric.value for _, metric in stated],
+        ],
+        color=BLUE,
+        linestyle="",
+        marker="o",
+        markersize=4,
+        elinewidth=0.9,
+        capsize=2,
+        label="95 % intervals",
+    )
+    if selective.shipped_risk is not None:
+        axes.plot(
+            selective.shipped_coverage,
+            selective.shipped_risk.value,
+            marker="*",
+            markersize=15,
+            color=ORANGE,
+            linestyle="",
+            label="both thresholds of the contract",
+        )
+    axes.set(
+        xlabel="coverage (share of pictures that are answered)",
+        ylabel="risk (share of answers that are wrong)",
+        title="Risk against coverage",
+        xlim=(0, 1.02),
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, loc="upper left")
+    _quiet(axes)
+    figure.savefig(path, dpi=_DPI)
+
+
+def plot_subgroups(groups: Sequence[Subgroup], overall: Metric, path: Path) -> None:
+    """Draw each group's AUROC with its interval, and the number of its lesions."""
+    shown = [group for group in groups if "auroc" in group.metrics]
+    figure = Figure(figsize=(8.2, 1.2 + 0.27 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvspan(overall.low, overall.high, color=BLUE, alpha=0.12, linewidth=0)
+    axes.axvline(overall.value, color=BLUE, linewidth=1, label=f"all: {overall.value:.3f}")
+    axes.axvline(
+        LOWEST_AUROC, color=GRAY, linewidth=1, linestyle="--", label=f"{LOWEST_AUROC}: named below"
+    )
+    for row, group in enumerate(shown):
+        metric = group.metrics["auroc"]
+        axes.errorbar(
+            metric.value,
+            row,
+            xerr=[[metric.value - metric.low], [metric.high - metric.value]],
+            color=ORANGE if group.is_weak else BLUE,
+            marker="s" if group.is_weak else "o",
+            markersize=4.5,
+            elinewidth=1,
+            capsize=2,
+        )
+    labels = [
+        f"{group.trait}: {group.value}{' †' if group.one_label else ''} ({group.lesions:,})"
+        for group in shown
+    ]
+    axes.set_yticks(range(len(shown)), labels, fontsize=8.5)
+    lowest = min((group.metrics["auroc"].low for group in shown), default=0.5)
+    axes.set(
+        xlabel="AUROC per picture, with 95 % interval",
+        title="By subgroup (lesions); orange squares: weak",
+        xlim=(max(0.0, min(0.6, lowest - 0.02)), 1.005),
+        ylim=(len(shown) - 0.4, -0.6),
+    )
+    axes.legend(frameon=False, loc="lower left", fontsize=8.5)
+    _quiet(axes)
+    figure.savefig(path, dpi=_DPI)
+
+
+def plot_robustness(found: Robustness, path: Path) -> None:
+    """Draw, for each disturbance, AUROC and answers against the level."""
+    figure = Figure(figsize=(9.6, 8.6), layout="constrained")
+    clean = found.disturbed[CLEAN, 0]
+    lines = (
+        ("auroc", "AUROC", BLUE, "o"),
+        ("called_benign_share", "malignant called benign", ORANGE, "s"),
+        ("uncertain_share", "uncertain", GREEN, "^"),
+        ("retake_share", "retake", GRAY, "D"),
+    )
+    levels = [0, *LEVELS]
+    all_axes = figure.subplots(3, 3, sharex=True, sharey=True).flat
+    for axes, disturbance in zip(all_axes, DISTURBANCES, strict=True):
+        rows = [clean, *(found.disturbed[disturbance, level] for level in LEVELS)]
+        for name, words, color, marker in lines:
+            axes.plot(
+                levels,
+                [row[name].value for row in rows],
+                color=color,
+                marker=marker,
+                markersize=4,
+                label=words,
+            )
+        axes.fill_between(
+            levels,
+            [row["auroc"].low for row in rows],
+            [row["auroc"].high for row in rows],
+            color=BLUE,
+            alpha=0.15,
+            linewidth=0,
+        )
+        axes.set(title=disturbance, ylim=(0, 1), xticks=levels)
+        _quiet(axes)
+    figure.supxlabel("level; 0 is the picture as it is")
+    figure.supylabel("AUROC, or share")
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
+    )
     figure.savefig(path, dpi=_DPI)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +16,42 @@ from rich.table import Table
 
 from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
 from training.data.case import Case
+from training.data.protocols import WARNINGS
 from training.evaluate.metrics import LESION_PREFIX, Scored, by_lesion
 from training.evaluate.plots import (
     confusion,
     plot_confusion,
     plot_curves,
     plot_reliability,
+    plot_risk,
+    plot_robustness,
     plot_roc,
+    plot_subgroups,
     plot_worst,
+)
+from training.evaluate.robustness import Robustness
+from training.evaluate.selective import SelectiveRisk
+from training.evaluate.subgroups import (
+    ENOUGH_LESIONS,
+    LOWEST_AUROC,
+    Subgroup,
+    weak_subgroups,
+)
+from training.evaluate.tables import (
+    cell,
+    decision_table,
+    masked_table,
+    overall_table,
+    prevalence_table,
+    robustness_tables,
+    selective_table,
+    subgroup_table,
+    words_of,
 )
 from training.runs import METRICS_NAME
 
 REPORT_NAME = "report.md"
+ERRORS_NAME = "errors.md"
 PREDICTIONS_NAME = "predictions.csv"
 CURVES_PLOT, ROC_PLOT, RELIABILITY_PLOT, CONFUSION_PLOT, WORST_PLOT = (
     "curves.png",
@@ -35,15 +60,17 @@ CURVES_PLOT, ROC_PLOT, RELIABILITY_PLOT, CONFUSION_PLOT, WORST_PLOT = (
     "confusion.png",
     "worst.png",
 )
-_WORDING = (
-    ("auroc", "AUROC"),
-    ("ece", "ECE"),
-    ("brier", "Brier score"),
-    ("uncalibrated", "before calibration"),
-    ("at_95_sensitivity", "at 95 % sensitivity"),
-    ("at_benign_below", "at `benign_below`"),
-    ("at_malignant_from", "at `malignant_from`"),
+PREDICTION_COLUMNS = (
+    "image_id",
+    "group",
+    "sibling_in_training",
+    "malignant",
+    "diagnosis",
+    "malignancy_logit",
+    "probability_malignant",
+    *DIAGNOSES,
 )
+RISK_PLOT, SUBGROUPS_PLOT, ROBUSTNESS_PLOT = "risk.png", "subgroups.png", "robustness.png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +81,26 @@ class Evaluation:
     """Name for people: recipe and seed, or name and version."""
     part: str
     """Of the split."""
+    protocol: str
     split_sha256: str
     cases: Sequence[Case]
     groups: Sequence[str]
     """Of each case, from the split."""
+    has_sibling_N: Sequence[bool]
+    """Whether another picture of the same group was trained on: never, under our protocol."""
     malignancy_logit_N: NDArray[np.float64]
     scored: Scored
     pixels_NSSC: NDArray[np.uint8]
     calibration: Calibration
     operating_point: OperatingPoint
     metrics: Mapping[str, Metric]
+    """All figures."""
+    subgroups: Sequence[Subgroup]
+    selective: SelectiveRisk
+    robustness: Robustness | None = None
+    """Where it was asked for."""
+    command: str | None = None
+    """That makes the same report again."""
 
 
 def write_report(
@@ -71,6 +108,9 @@ def write_report(
 ) -> None:
     """
     Write metrics, predictions, plots and the page that shows them into *folder*.
+
+    The page may be published; the sheet of the worst errors shows pictures of the data set and
+    has a page of its own.
 
     Args:
         evaluation: What to write.
@@ -85,100 +125,241 @@ def write_report(
     plot_roc(scored, by_lesion(scored), evaluation.operating_point, folder / ROC_PLOT)
     plot_reliability(scored, folder / RELIABILITY_PLOT)
     plot_confusion(counts_KK, folder / CONFUSION_PLOT)
+    plot_risk(scored, evaluation.selective, folder / RISK_PLOT)
+    if evaluation.subgroups:
+        plot_subgroups(evaluation.subgroups, evaluation.metrics["auroc"], folder / SUBGROUPS_PLOT)
+    if evaluation.robustness is not None:
+        plot_robustness(evaluation.robustness, folder / ROBUSTNESS_PLOT)
     names = [case.image_id for case in evaluation.cases]
     plot_worst(scored, evaluation.pixels_NSSC, names, folder / WORST_PLOT)
     _write_predictions(evaluation, folder / PREDICTIONS_NAME)
-    document = {
+    document = _document(evaluation) | {"confusion": counts_KK.tolist()}
+    (folder / METRICS_NAME).write_text(json.dumps(document, indent=2) + "\n")
+    (folder / REPORT_NAME).write_text(_page(evaluation, has_curves=bool(curves)))
+    (folder / ERRORS_NAME).write_text(
+        f"# Worst errors of {title(evaluation)}\n\n![The worst errors, as the network saw them]"
+        f"({WORST_PLOT})\n\nThe sheet shows pictures of the data set; do not publish it.\n"
+    )
+
+
+def print_metrics(evaluation: Evaluation, console: Console) -> None:
+    """Show the figures of record and what must be said with them."""
+    table = Table(title=title(evaluation), caption=WARNINGS.get(evaluation.protocol))
+    for heading in ("figure", "per picture", "per lesion"):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for name in _PRINTED:
+        if name in evaluation.metrics:
+            of_lesions = evaluation.metrics.get(LESION_PREFIX + name)
+            table.add_row(words_of(name), cell(evaluation.metrics[name]), cell(of_lesions))
+    console.print(table)
+    for weak in weak_subgroups(evaluation.subgroups):
+        console.print(f"weak: {weak}", highlight=False)
+
+
+_PRINTED = (
+    "auroc",
+    "average_precision",
+    "specificity_at_90_sensitivity",
+    "specificity_at_95_sensitivity",
+    *(
+        f"{name}_at_{place}"
+        for place in ("benign_below", "malignant_from")
+        for name in ("sensitivity", "specificity", "melanoma_sensitivity", "balanced_accuracy")
+    ),
+    "accuracy_at_half",
+    "uncertain_share",
+    "diagnosis_accuracy",
+    "diagnosis_balanced_accuracy",
+    "ece",
+    "ece_uncalibrated",
+    "brier",
+    "brier_uncalibrated",
+)
+
+
+def title(evaluation: Evaluation) -> str:
+    """Name model, part and, if it is not ours, the protocol with what is to be said of it."""
+    text = f"{evaluation.model} on the {evaluation.part} part"
+    if evaluation.protocol not in WARNINGS:
+        return text
+    return f"{text}, protocol {evaluation.protocol} ({WARNINGS[evaluation.protocol]})"
+
+
+def _document(evaluation: Evaluation) -> dict[str, Any]:
+    """Return everything but the confusion matrix for ``metrics.json``."""
+    selective, found = evaluation.selective, evaluation.robustness
+    return {
         "model": evaluation.model,
         "part": evaluation.part,
+        "protocol": evaluation.protocol,
+        "warning": WARNINGS.get(evaluation.protocol),
+        "command": evaluation.command,
         "split_sha256": evaluation.split_sha256,
         "pictures": len(evaluation.cases),
         "lesions": len(set(evaluation.groups)),
         "calibration": evaluation.calibration.model_dump(),
         "operating_point": evaluation.operating_point.model_dump(),
-        "metrics": {name: metric.model_dump() for name, metric in evaluation.metrics.items()},
+        "metrics": _dumped(evaluation.metrics),
+        "weak_subgroups": weak_subgroups(evaluation.subgroups),
+        "subgroups": [group.document() for group in evaluation.subgroups],
+        "selective_risk": {
+            "by_coverage": _dumped({f"{c:g}": m for c, m in selective.by_coverage.items()}),
+            "shipped": {
+                "coverage": selective.shipped_coverage,
+                **_dumped(
+                    {
+                        name: metric
+                        for name, metric in (
+                            ("risk", selective.shipped_risk),
+                            ("malignant_among_benign", selective.shipped_missed),
+                        )
+                        if metric is not None
+                    }
+                ),
+            },
+        },
+        "robustness": None
+        if found is None
+        else [
+            {"disturbance": name, "level": level, **_dumped(metrics)}
+            for (name, level), metrics in found.disturbed.items()
+        ],
+        "masked": None if found is None else _dumped(found.masked),
         "diagnoses": list(DIAGNOSES),
-        "confusion": counts_KK.tolist(),
     }
-    (folder / METRICS_NAME).write_text(json.dumps(document, indent=2) + "\n")
-    (folder / REPORT_NAME).write_text(_page(evaluation, has_curves=bool(curves)))
 
 
-def print_metrics(evaluation: Evaluation, console: Console) -> None:
-    """Show the figures as a table."""
-    table = Table(title=_title(evaluation))
-    for heading in ("figure", "per picture", "per lesion"):
-        table.add_column(heading, justify="left" if heading == "figure" else "right")
-    for row in _rows(evaluation.metrics):
-        table.add_row(*row)
-    console.print(table)
+def _dumped(metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    return {name: metric.model_dump() for name, metric in metrics.items()}
 
 
 def _page(evaluation: Evaluation, *, has_curves: bool) -> str:
-    calibration, point = evaluation.calibration, evaluation.operating_point
-    rows = "\n".join(f"| {' | '.join(row)} |" for row in _rows(evaluation.metrics))
-    malignant = int(evaluation.scored.malignant_N.sum())
-    plots = [
-        (CURVES_PLOT, "Loss and validation AUROC by epoch") if has_curves else None,
-        (ROC_PLOT, "ROC with the 95 % sensitivity point and both thresholds"),
-        (RELIABILITY_PLOT, "Promised probability against the share that came true"),
-        (CONFUSION_PLOT, "Confusion matrix of the seven diagnoses"),
-        (WORST_PLOT, "The worst errors, as the network saw them"),
+    """Put the sections one below the other."""
+    sections = [
+        _opening(evaluation),
+        _decisions(evaluation),
+        _subgroup_section(evaluation) if evaluation.subgroups else None,
+        _risk_section(evaluation),
+        _robustness_section(evaluation.robustness) if evaluation.robustness else None,
+        _picture("Loss and validation AUROC by epoch", CURVES_PLOT) if has_curves else None,
+        _picture("ROC with the 95 % sensitivity point and both thresholds", ROC_PLOT),
+        _picture("Promised probability against the share that came true", RELIABILITY_PLOT),
+        _picture("Confusion matrix of the seven diagnoses", CONFUSION_PLOT),
     ]
-    shown = "\n\n".join(f"## {text}\n\n![{text}]({name})" for name, text in filter(None, plots))
-    return f"""# {_title(evaluation)}
+    return "\n\n".join(filter(None, sections)) + "\n"
 
-{len(evaluation.cases):,} pictures of {len(set(evaluation.groups)):,} lesions, {malignant:,} of \
-the pictures malignant (MEL, BCC, AKIEC; AKIEC is pre-malignant).  Split \
-`{evaluation.split_sha256[:12]}`.  Values with 95 % intervals from bootstrap draws of whole \
+
+def _opening(evaluation: Evaluation) -> str:
+    calibration = evaluation.calibration
+    malignant = int(evaluation.scored.malignant_N.sum())
+    warning = WARNINGS.get(evaluation.protocol)
+    said = f"**Protocol {evaluation.protocol}: {warning}.**\n\n" if warning else ""
+    made = f"Made by\n\n```sh\n{evaluation.command}\n```\n\n" if evaluation.command else ""
+    return f"""# {title(evaluation)}
+
+{said}{made}{len(evaluation.cases):,} pictures of {len(set(evaluation.groups)):,} lesions, \
+{malignant:,} of the pictures malignant (MEL, BCC, AKIEC; AKIEC is pre-malignant).  Split \
+`{evaluation.split_sha256[:12]}`.  Values with 95 % intervals from 2,000 bootstrap draws of whole \
 lesions; a lesion's probability is the mean over its pictures.
 
-| figure | per picture | per lesion |
-| --- | --- | --- |
-{rows}
+## Ranking and calibration
 
-A figure at 95 % sensitivity takes its threshold from the pictures of this part and describes \
-the ranking.  The others use the thresholds that were chosen on the calibration part: benign below \
-{point.benign_below:.4f}, malignant from {point.malignant_from:.4f}, uncertain between them.  \
-Calibration: {calibration.method}, probability = sigmoid({calibration.scale:.4f} × logit \
-{calibration.offset:+.4f}).
+{overall_table(evaluation.metrics)}
 
-{shown}
-
-The last sheet shows pictures of the data set; do not publish it.
-"""
+A figure at 90 or 95 % sensitivity takes its threshold from the pictures of this part and \
+describes the ranking.  Calibration, fitted on the calibration part: {calibration.method}, \
+probability = sigmoid({calibration.scale:.4f} × logit {calibration.offset:+.4f})."""
 
 
-def _title(evaluation: Evaluation) -> str:
-    return f"{evaluation.model} on the {evaluation.part} part"
+def _decisions(evaluation: Evaluation) -> str:
+    point = evaluation.operating_point
+    return f"""## Decisions
+
+The thresholds were chosen on the calibration part: benign below {point.benign_below:.4f} \
+(`benign_below`), malignant from {point.malignant_from:.4f} (`malignant_from`), uncertain between \
+them.  In each column everything from that threshold on counts as malignant.  PPV and NPV: at the \
+share of malignant pictures in this part.
+
+Per picture:
+
+{decision_table(evaluation.metrics)}
+
+Per lesion:
+
+{decision_table(evaluation.metrics, prefix=LESION_PREFIX)}
+
+Where malignant lesions are rarer than here, a positive answer is worth less and a negative one \
+more.  Predictive values at stated shares of malignant lesions, from sensitivity and specificity \
+per picture:
+
+{prevalence_table(evaluation.metrics)}"""
 
 
-def _rows(metrics: Mapping[str, Metric]) -> list[tuple[str, str, str]]:
-    """Name, value per picture, value per lesion."""
-    return [
-        (
-            _words(name),
-            _cell(metric),
-            _cell(metrics.get(LESION_PREFIX + name)),
-        )
-        for name, metric in metrics.items()
-        if not name.startswith(LESION_PREFIX)
-    ]
+def _subgroup_section(evaluation: Evaluation) -> str:
+    weak = weak_subgroups(evaluation.subgroups)
+    named = "\n".join(f"- {line}" for line in weak) if weak else "None."
+    return f"""## Subgroups
+
+Per picture.  † The group has one label only: its AUROC is taken against all pictures of the part \
+that have the other label.  Age, sex, site and how the diagnosis was confirmed as the data set \
+gives them: a diagnosis confirmed by follow-up or consensus is less sure than one by histology.  \
+Skin tone: individual typology angle of the median colour around the lesion (very light above \
+55°, light 41°, intermediate 28°, tan 10°, brown -30°); lamp, camera and the curators' colour \
+corrections are in it, and under bluish light it is not defined.  Small groups can look good or \
+bad by chance; the intervals say how much.
+
+{subgroup_table(evaluation.subgroups)}
+
+![AUROC by subgroup, with 95 % intervals]({SUBGROUPS_PLOT})
+
+Groups of more than {ENOUGH_LESIONS} lesions with an AUROC below {LOWEST_AUROC}:
+
+{named}"""
 
 
-def _words(name: str) -> str:
-    """The figure's name as people read it."""
-    words, _, code = name.partition("_at_")
-    words = words.replace("_", " ") + (f" at_{code}" if code else "")
-    for short, long in _WORDING:
-        words = words.replace(short, long)
-    return words
+def _risk_section(evaluation: Evaluation) -> str:
+    selective = evaluation.selective
+    given = (
+        f"The two thresholds answer {selective.shipped_coverage:.1%} of the pictures `benign` or "
+        f"`malignant`; of those answers {cell(selective.shipped_risk)} are wrong, and of those "
+        f"that say `benign` {cell(selective.shipped_missed)} are of malignant lesions."
+    )
+    return f"""## Risk against coverage
+
+How often an answer is wrong if only the surest pictures are answered.  The answer is malignant \
+from a probability of one half, and the surer the further from it.
+
+{selective_table(selective)}
+
+{given}
+
+![Share of wrong answers against the share of pictures that are answered]({RISK_PLOT})"""
 
 
-def _cell(metric: Metric | None) -> str:
-    if metric is None:
-        return "-"
-    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+def _robustness_section(found: Robustness) -> str:
+    return f"""## Robustness
+
+Drawn over the decoded picture, before the device's stages, then through quality gate, stages, \
+network and thresholds as on the device.  Level 1 is seldom noticed, 3 is plain, 5 is more than \
+anybody would send.  The AUROC counts pictures that were refused (`retake`) too.
+
+{robustness_tables(found)}
+
+![AUROC and answers by disturbance and level]({ROBUSTNESS_PLOT})
+
+### Is it the lesion that is looked at?
+
+The lesion, found by Otsu's threshold and widened by its rim, is painted over in the colour of the \
+surrounding skin; then the surroundings instead; then a disc in the middle of every picture.  What \
+AUROC is left without the lesion comes from elsewhere: from the skin around it, from light and \
+equipment, or from the outline of what was hidden.  The last row is what the size of that outline \
+tells by itself.
+
+{masked_table(found)}"""
+
+
+def _picture(text: str, name: str) -> str:
+    return f"## {text}\n\n![{text}]({name})"
 
 
 def _write_predictions(evaluation: Evaluation, path: Path) -> None:
@@ -186,28 +367,19 @@ def _write_predictions(evaluation: Evaluation, path: Path) -> None:
     scored = evaluation.scored
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            (
-                "image_id",
-                "group",
-                "malignant",
-                "diagnosis",
-                "malignancy_logit",
-                "probability_malignant",
-                *DIAGNOSES,
-            )
-        )
-        for index, (case, group) in enumerate(
-            zip(evaluation.cases, evaluation.groups, strict=True)
+        writer.writerow(PREDICTION_COLUMNS)
+        for index, (case, group, has_sibling) in enumerate(
+            zip(evaluation.cases, evaluation.groups, evaluation.has_sibling_N, strict=True)
         ):
             writer.writerow(
                 (
                     case.image_id,
                     group,
+                    int(has_sibling),
                     int(case.malignant),
                     case.diagnosis or "",
-                    f"{evaluation.malignancy_logit_N[index]:.6f}",
-                    f"{scored.probability_N[index]:.6f}",
-                    *(f"{value:.6f}" for value in scored.diagnosis_probability_NK[index]),
+                    f"{evaluation.malignancy_logit_N[index]:.9g}",
+                    f"{scored.probability_N[index]:.9g}",
+                    *(f"{value:.9g}" for value in scored.diagnosis_probability_NK[index]),
                 )
             )
