@@ -233,6 +233,59 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
 
 
 @app.command(
+    epilog="Example: python -m training compare runs/distilled/test --against runs/control/test"
+)
+def compare(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of reports that evaluate wrote, one for each seed.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        list[Path],
+        typer.Option(
+            help="Report of the other side; repeated, one for each seed.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the comparison.", file_okay=False)
+    ] = None,
+) -> None:
+    """Say by how much one model is better than another on the same pictures, draw by draw."""
+    from training.commands.compare import compare_reports, print_comparison
+
+    print_comparison(compare_reports(reports, against, out=out), Console())
+
+
+@app.command(epilog="Example: python -m training page runs/report --out docs/evaluation.md")
+def page(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of reports that evaluate or compare wrote, in the order of the page.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Page to write.", dir_okay=False, show_default=False)
+    ],
+) -> None:
+    """Put reports together on one page that may be published, with their plots beside it."""
+    from training.commands.page import write_page
+
+    write_page(reports, out)
+
+
+@app.command(
     epilog="Example: python -m training export runs/supervised --data data/ham10000 "
     "--out device/models/student.onnx"
 )

@@ -33,6 +33,7 @@ from training.evaluate.robustness import Robustness
 from training.evaluate.selective import SelectiveRisk
 from training.evaluate.subgroups import (
     ENOUGH_LESIONS,
+    FEWEST_LESIONS,
     LOWEST_AUROC,
     Subgroup,
     weak_subgroups,
@@ -306,7 +307,8 @@ gives them: a diagnosis confirmed by follow-up or consensus is less sure than on
 Skin tone: individual typology angle of the median colour around the lesion (very light above \
 55°, light 41°, intermediate 28°, tan 10°, brown -30°); lamp, camera and the curators' colour \
 corrections are in it, and under bluish light it is not defined.  Small groups can look good or \
-bad by chance; the intervals say how much.
+bad by chance; the intervals say how much, and figures that rest on fewer than {FEWEST_LESIONS} \
+malignant or benign lesions are left out.
 
 {subgroup_table(evaluation.subgroups)}
 
@@ -320,9 +322,9 @@ Groups of more than {ENOUGH_LESIONS} lesions with an AUROC below {LOWEST_AUROC}:
 def _risk_section(evaluation: Evaluation) -> str:
     selective = evaluation.selective
     given = (
-        f"The two thresholds answer {selective.shipped_coverage:.1%} of the pictures `benign` or "
-        f"`malignant`; of those answers {cell(selective.shipped_risk)} are wrong, and of those "
-        f"that say `benign` {cell(selective.shipped_missed)} are of malignant lesions."
+        f"The two thresholds answer {100 * selective.shipped_coverage:.1f} % of the pictures "
+        f"`benign` or `malignant`; of those answers {cell(selective.shipped_risk)} are wrong, and "
+        f"of those that say `benign` {cell(selective.shipped_missed)} are of malignant lesions."
     )
     return f"""## Risk against coverage
 
@@ -331,7 +333,8 @@ from a probability of one half, and the surer the further from it.
 
 {selective_table(selective)}
 
-{given}
+{given}  They weigh a missed malignant lesion more than a false alarm, so their point may lie \
+above the curve.
 
 ![Share of wrong answers against the share of pictures that are answered]({RISK_PLOT})"""
 

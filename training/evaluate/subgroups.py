@@ -25,6 +25,9 @@ AGES = ((0, "under 30"), (30, "30 to 44"), (45, "45 to 59"), (60, "60 to 74"), (
 NOT_KNOWN = "not known"
 ENOUGH_LESIONS, LOWEST_AUROC = 100, 0.85
 """A group of more lesions with a lower AUROC is named in report and card."""
+FEWEST_LESIONS = 10
+"""Malignant or benign ones, below which a figure about them is left out: redrawing so few says
+nothing of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Subgroup:
     part that have the other label."""
     metrics: Mapping[str, Metric]
     """``auroc``, ``sensitivity_at_benign_below``, ``specificity_at_benign_below``, per picture;
-    those that are defined."""
+    those that rest on enough lesions."""
 
     @property
     def is_weak(self) -> bool:
@@ -157,6 +160,15 @@ def _subgroup(
     metrics = with_intervals(
         _figures(scored, member_N, ranked_N, operating_point), scored.group_N, counts_WG
     )
+
+    def enough(picture_N: NDArray[np.bool_]) -> bool:
+        return len(set(scored.group_N[picture_N])) >= FEWEST_LESIONS
+
+    rests_on = {
+        "auroc": enough(ranked_N & malignant_N) and enough(ranked_N & ~malignant_N),
+        "sensitivity_at_benign_below": enough(member_N & malignant_N),
+        "specificity_at_benign_below": enough(member_N & ~malignant_N),
+    }
     return Subgroup(
         trait=trait,
         value=value,
@@ -164,7 +176,7 @@ def _subgroup(
         lesions=len(set(scored.group_N[member_N])),
         malignant_lesions=len(set(scored.group_N[member_N & malignant_N])),
         one_label=one_label,
-        metrics=metrics,
+        metrics={name: metric for name, metric in metrics.items() if rests_on[name]},
     )
 
 

@@ -95,7 +95,7 @@ def prevalence_table(metrics: Mapping[str, Metric]) -> str:
     return table(
         (
             "threshold",
-            *(f"{name}, {p:.0%} malignant" for p in PREVALENCES for name in ("PPV", "NPV")),
+            *(f"{name}, {100 * p:g} % malignant" for p in PREVALENCES for name in ("PPV", "NPV")),
         ),
         [
             (
@@ -142,7 +142,7 @@ def selective_table(selective: SelectiveRisk) -> str:
     """Risk at some coverages."""
     return table(
         ("pictures answered", "of these answered wrongly"),
-        [(f"{coverage:.0%}", cell(risk)) for coverage, risk in selective.by_coverage.items()],
+        [(f"{100 * coverage:g} %", cell(risk)) for coverage, risk in selective.by_coverage.items()],
     )
 
 
