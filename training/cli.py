@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -147,9 +147,9 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     views: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Views that the teacher looks at once, to be gone through again and again; "
-            "without it the teacher looks on live, which takes a GPU.",
+            min=0,
+            help="Instead of the recipe's: views that the teacher looks at once; 0 lets it look "
+            "on live at every step, which takes a GPU.",
         ),
     ] = None,
     workers: Workers = _CORES,
@@ -177,6 +177,83 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     evaluation = train_run(config, source, out)
     if evaluation is not None:
         print_metrics(evaluation, Console())
+
+
+@app.command(
+    epilog="Example: python -m training ablate student_distilled --data data/ham10000 "
+    "--teacher runs/teacher --out runs/ablation"
+)
+def ablate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
+    recipe: Annotated[str, typer.Argument(help="Of a student; the baseline.", show_default=False)],
+    data: Data,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the ablation; one that was stopped goes on.",
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    also: Also = None,
+    split: SplitFile = _HAM10000_SPLIT,
+    cache: Cache = _CACHE,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Finished run whose network teaches.")
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option(min=0, help="Instead of the recipe's; as for train.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each run.")] = 20,
+    seeds: Annotated[
+        list[int] | None,
+        typer.Option("--seed", help="Repeated, one for each run of a cell.", show_default="1 2"),
+    ] = None,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cell", help="Only this cell; repeated for several.", show_default="all cells"
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="A second place for the table.", dir_okay=False)
+    ] = None,
+    table_only: Annotated[  # noqa: FBT002 - typer makes it the switch --table-only
+        bool,
+        typer.Option("--table-only", help="Write the table of what is finished, train nothing."),
+    ] = False,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="local: one run after the other; ray: side by side on a Ray cluster."),
+    ] = "local",
+    address: Annotated[str, typer.Option(help="Of the Ray cluster.")] = "auto",
+    cpus: Annotated[int, typer.Option(min=1, help="That a run takes of the Ray cluster.")] = 2,
+    gpus: Annotated[float, typer.Option(min=0, help="The same; half a GPU is 0.5.")] = 0,
+    workers: Workers = _CORES,
+) -> None:
+    """
+    Say what each part is worth: train a grid of students that differ in one thing each.
+
+    All are judged on the validation part. docs/ablation.md tells what the cells are, and how to
+    make a Ray cluster.
+    """
+    from training.ablation.engines import InTurn, OnRay
+    from training.ablation.table import write_table
+    from training.commands.ablate import ablate as run_ablation
+    from training.commands.train import configure
+    from training.source import Source
+
+    if table_only:
+        write_table(out, table)
+        return
+    run_ablation(
+        configure(recipe, teacher=teacher, views=views, epochs=epochs),
+        Source(data=data, also=tuple(also or ()), split=split, cache=cache, workers=workers),
+        out,
+        seeds=seeds or (1, 2),
+        cells=cells or (),
+        engine=InTurn() if engine == "local" else OnRay(cpus=cpus, gpus=gpus, address=address),
+        copy=table,
+    )
 
 
 @app.command(
@@ -275,9 +352,7 @@ def page(
             show_default=False,
         ),
     ],
-    out: Annotated[
-        Path, typer.Option(help="Page to write.", dir_okay=False, show_default=False)
-    ],
+    out: Annotated[Path, typer.Option(help="Page to write.", dir_okay=False, show_default=False)],
 ) -> None:
     """Put reports together on one page that may be published, with their plots beside it."""
     from training.commands.page import write_page
@@ -304,6 +379,21 @@ def export(
     from training.export.export import export_run
 
     export_run(run, data=data, split=split, cache=cache, out=out, name=name, version=version)
+
+
+@app.command(epilog="Example: python -m training throughput teacher_small")
+def throughput(
+    recipe: Annotated[str, typer.Argument(help="Name in training/recipes.", show_default=False)],
+    steps: Annotated[int, typer.Option(min=1, help="Timed steps for each figure.")] = 10,
+) -> None:
+    """Time the training steps of a recipe's networks on this machine."""
+    from training.cpu import keep_memory
+    from training.recipes import require_recipe
+    from training.throughput import measure_throughput, print_throughput
+
+    require_recipe(recipe)
+    keep_memory()
+    print_throughput(measure_throughput(recipe, steps=steps), Console())
 
 
 @app.command(epilog="Example: python -m training demo --out runs/demo")

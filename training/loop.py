@@ -222,7 +222,12 @@ def _loss(
     terms = label_loss(outputs, malignant_B, diagnosis_B, label_smoothing=config.label_smoothing)
     loss = torch.stack(list(terms.values())).sum()
     if config.distillation is not None and taught is not None:
-        soft = distillation_loss(outputs, taught, kd_temperature=config.distillation.kd_temperature)
+        soft = distillation_loss(
+            outputs,
+            taught,
+            kd_loss=config.distillation.kd_loss,
+            kd_temperature=config.distillation.kd_temperature,
+        )
         share = config.distillation.kd_share
         loss = (1 - share) * loss + share * torch.stack(list(soft.values())).sum()
         terms |= soft

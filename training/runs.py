@@ -99,12 +99,15 @@ class AugmentConfig(Config):
 
 
 class DistillationConfig(Config):
-    """A finished teacher run and how much its word counts."""
+    """How a student learns from a teacher."""
 
-    teacher_run: Path
+    teacher_run: Path | None
+    """A finished run; None in a recipe, to be named when a training starts."""
     views: int | None
     """The teacher looks at so many views once, and the student goes through them again and
     again; None: it looks on live, at a new view every epoch."""
+    kd_loss: Literal["kl", "dist"] = "kl"
+    """See :func:`training.losses.distillation_loss`."""
     kd_temperature: Annotated[float, Field(gt=0)]
     kd_share: Annotated[float, Field(ge=0, le=1)]
     """Share of the soft loss; the rest is the loss on labels."""

@@ -46,16 +46,27 @@ def test_a_drawn_set_is_the_same_again(tmp_path):
 
 
 def test_the_command_line_changes_a_recipe_only_where_told(tmp_path):
-    plain = configure("demo_student")
-    assert configure("demo_student", seed=5) == plain.model_copy(update={"seed": 5})
+    plain = configure("demo_teacher")
+    assert configure("demo_teacher", seed=5) == plain.model_copy(update={"seed": 5})
     for name in ("config.json", "best.pt"):
         (tmp_path / name).touch()
     taught = configure("demo_student", teacher=tmp_path)
     assert taught.distillation == DistillationConfig(
-        teacher_run=tmp_path, kd_temperature=1.0, kd_share=0.5
+        teacher_run=tmp_path, views=None, kd_temperature=1.0, kd_share=0.5
     )
+    looked_at_once = configure("demo_student", teacher=tmp_path, views=3).distillation
+    assert looked_at_once.views == 3
     with pytest.raises(RunError, match="expected one of"):
         configure("demo")
+
+
+def test_a_teacher_is_given_where_the_recipe_has_one_and_nowhere_else(tmp_path):
+    with pytest.raises(RunError, match="name a finished run: --teacher"):
+        configure("demo_student")
+    with pytest.raises(RunError, match="from labels alone; leave out --teacher"):
+        configure("demo_teacher", teacher=tmp_path)
+    with pytest.raises(RunError, match="expected a finished run"):
+        configure("demo_student", teacher=tmp_path)
 
 
 @pytest.mark.slow

@@ -17,14 +17,12 @@ from training.errors import RunError
 from training.evaluate.report import Evaluation
 from training.loop import train
 from training.models import FusedTeacher, load_best
-from training.recipes import RECIPES
-from training.runs import DistillationConfig, RunConfig, TeacherConfig, load_config, require_run
+from training.recipes import require_recipe
+from training.runs import RunConfig, TeacherConfig, load_config, require_run
 from training.source import Pictures, Source
 from training.teacher_stages import train_teacher
 from training.teaching import CachedLesson, Lesson, LiveLesson, cached_lesson
 
-KD_TEMPERATURE, KD_SHARE = 1.0, 0.5
-"""As in arXiv 2406.17051, from which the idea of the fused teacher comes."""
 _PATIENCE = timedelta(hours=12)
 """How long the other processes wait while the first one prepares all pictures."""
 
@@ -44,28 +42,32 @@ def configure(
         recipe: Name in ``training.recipes.RECIPES``.
         seed: Instead of the recipe's.
         teacher: Run whose network teaches this one.
-        views: How many views the teacher looks at once; None lets it look on live.
+        views: Instead of the recipe's: how many the teacher looks at once; 0 lets it look on
+            live.
         epochs: Instead of the recipe's.
 
     Raises:
-        RunError: There is no such recipe, or no such finished teacher.
+        RunError: There is no such recipe, no such finished teacher, a recipe without one was
+            given a teacher, or one with a teacher none.
     """
-    if recipe not in RECIPES:
-        raise RunError(f"recipe {recipe!r}: expected one of {', '.join(sorted(RECIPES))}")
+    begin = require_recipe(recipe)
     changes: dict[str, object] = {}
     if seed is not None:
         changes["seed"] = seed
     if epochs is not None:
         changes |= {"epochs": epochs, "recipe": f"{recipe} --epochs {epochs}"}
-    if teacher is not None:
-        require_run(teacher)
-        changes["distillation"] = DistillationConfig(
-            teacher_run=teacher.resolve(),
-            views=views,
-            kd_temperature=KD_TEMPERATURE,
-            kd_share=KD_SHARE,
-        )
-    return RECIPES[recipe]().model_copy(update=changes)
+    config = begin().model_copy(update=changes)
+    if config.distillation is None:
+        if teacher is not None:
+            raise RunError(f"recipe {recipe!r} learns from labels alone; leave out --teacher")
+        return config
+    if teacher is None:
+        raise RunError(f"recipe {recipe!r} learns from a teacher; name a finished run: --teacher")
+    require_run(teacher)
+    taught: dict[str, object] = {"teacher_run": teacher.resolve()}
+    if views is not None:
+        taught["views"] = views or None
+    return config.model_copy(update={"distillation": config.distillation.model_copy(update=taught)})
 
 
 def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None:
@@ -117,6 +119,8 @@ def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> 
     if config.distillation is None:
         return None
     run = config.distillation.teacher_run
+    if run is None:
+        raise RunError(f"{config.recipe}: expected a teacher's run, found none")
     taught = load_config(run)
     if taught.data != config.data:
         raise RunError(

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from training.errors import RunError
 from training.recipes.demo import demo_student, demo_teacher
-from training.recipes.ham10000 import ham10000_all_stages, ham10000_supervised
+from training.recipes.ham10000 import (
+    ham10000_all_stages,
+    ham10000_supervised,
+    student_control,
+    student_distilled,
+)
 from training.recipes.teachers import teacher_paper, teacher_small
 from training.runs import RunConfig
 
@@ -14,6 +20,15 @@ RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "demo_teacher": demo_teacher,
     "ham10000_all_stages": ham10000_all_stages,
     "ham10000_supervised": ham10000_supervised,
+    "student_control": student_control,
+    "student_distilled": student_distilled,
     "teacher_paper": teacher_paper,
     "teacher_small": teacher_small,
 }
+
+
+def require_recipe(name: str) -> Callable[[], RunConfig]:
+    """Return the recipe called *name*; RunError if there is none."""
+    if name not in RECIPES:
+        raise RunError(f"recipe {name!r}: expected one of {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]

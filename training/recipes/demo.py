@@ -7,6 +7,7 @@ from training.runs import (
     AugmentConfig,
     BackboneConfig,
     BlockConfig,
+    DistillationConfig,
     HeadsConfig,
     RunConfig,
     StudentConfig,
@@ -48,11 +49,19 @@ def demo_student() -> RunConfig:
         ),
         epochs=15,
         learning_rate=5e-3,
+        distillation=DistillationConfig(
+            teacher_run=None, views=None, kd_temperature=1.0, kd_share=0.5
+        ),
     )
 
 
 def _demo(
-    name: str, model: StudentConfig | TeacherConfig, *, epochs: int, learning_rate: float
+    name: str,
+    model: StudentConfig | TeacherConfig,
+    *,
+    epochs: int,
+    learning_rate: float,
+    distillation: DistillationConfig | None = None,
 ) -> RunConfig:
     return RunConfig(
         recipe=name,
@@ -71,4 +80,5 @@ def _demo(
         weight_decay=0.02,
         label_smoothing=0.0,
         ema_decay=0.95,
+        distillation=distillation,
     )

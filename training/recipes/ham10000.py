@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from device.core.manifest import PreprocessSpec
 from training.recipes.preprocessing import six_stages
-from training.runs import AugmentConfig, BlockConfig, RunConfig, StudentConfig
+from training.runs import (
+    AugmentConfig,
+    BlockConfig,
+    DistillationConfig,
+    RunConfig,
+    StudentConfig,
+)
 
 STUDENT = StudentConfig(
     stem_channels=16,
@@ -31,6 +37,37 @@ def ham10000_supervised() -> RunConfig:
 def ham10000_all_stages() -> RunConfig:
     """The same with all six stages on: what each stage is worth is measured against it."""
     return _ham10000("ham10000_all_stages", six_stages(128))
+
+
+def student_distilled() -> RunConfig:
+    """
+    The student that ships: labels and a teacher, on HAM10000 and further ISIC pictures.
+
+    Temperature and share as in arXiv 2406.17051 to begin with; the views as long as two cores
+    allow.
+    """
+    return _long(
+        "student_distilled",
+        DistillationConfig(teacher_run=None, views=8, kd_temperature=1.0, kd_share=0.5),
+    )
+
+
+def student_control() -> RunConfig:
+    """The same pictures and schedule without a teacher: what distillation is worth."""
+    return _long("student_control", None)
+
+
+def _long(name: str, distillation: DistillationConfig | None) -> RunConfig:
+    config = _ham10000(name, six_stages(128, color_constancy=False))
+    return config.model_copy(
+        update={
+            "variants": 4,
+            "epochs": 100,
+            "precision": "bf16",
+            "ema_decay": 0.999,
+            "distillation": distillation,
+        }
+    )
 
 
 def _ham10000(name: str, preprocess: PreprocessSpec) -> RunConfig:

@@ -1,0 +1,23 @@
+"""The throughput of every network of a recipe is measured, in positive pictures a second."""
+
+from training import throughput
+from training.throughput import measure_throughput
+
+
+def test_each_member_of_a_teacher_has_a_line_of_its_own():
+    found = measure_throughput("demo_teacher", steps=1)
+    assert [line.network for line in found] == ["mobilenetv3_small_050", "test_convnext"]
+    assert all(min(line.plain_fp32, line.plain, line.fast) > 0 for line in found)
+
+
+def test_a_student_is_measured_at_its_own_side():
+    (line,) = measure_throughput("demo_student", steps=1)
+    assert (line.network, line.side_px, line.batch_size) == ("student", 64, 16)
+
+
+def test_the_table_shows_the_ratio(capsys):
+    line = throughput.Throughput(
+        network="n", side_px=64, batch_size=16, plain_fp32=10.0, plain=20.0, fast=35.0
+    )
+    throughput.print_throughput([line], throughput.Console())
+    assert "3.5" in capsys.readouterr().out
