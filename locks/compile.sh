@@ -45,3 +45,5 @@ resolve training-cpu "3.11 3.12 3.13" training.in --constraints training-cuda.tx
 sed -i '/^# The following packages were excluded/,$d' training-cpu.txt
 grep -v '^#' torch-cpu.in >>training-cpu.txt
 resolve dev "3.11 3.12 3.13" dev.in --constraints training-cpu.txt
+resolve cluster "3.11 3.12 3.13" cluster.in --constraints training-cpu.txt --constraints dev.txt
+resolve weights "3.11 3.12 3.13" weights.in --no-deps

@@ -152,6 +152,15 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
             "on live at every step, which takes a GPU.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with a file of weights for each backbone of a teacher, called after it, "
+            "where timm's hub is not reached.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     workers: Workers = _CORES,
 ) -> None:
     """
@@ -165,7 +174,9 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     from training.evaluate.report import print_metrics
     from training.source import Source
 
-    config = configure(recipe, seed=seed, teacher=teacher, views=views, epochs=epochs)
+    config = configure(
+        recipe, seed=seed, teacher=teacher, views=views, weights=weights, epochs=epochs
+    )
     source = Source(
         data=data,
         also=tuple(also or ()),

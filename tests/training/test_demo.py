@@ -60,6 +60,21 @@ def test_the_command_line_changes_a_recipe_only_where_told(tmp_path):
         configure("demo")
 
 
+def test_weights_come_from_files_called_after_their_backbones(tmp_path):
+    for name in ("mobilenetv3_small_050.pth", "test_convnext.safetensors"):
+        (tmp_path / name).touch()
+    found = configure("demo_teacher", weights=tmp_path).model.backbones
+    assert [b.weights for b in found] == [
+        str(tmp_path / "mobilenetv3_small_050.pth"),
+        str(tmp_path / "test_convnext.safetensors"),
+    ]
+    (tmp_path / "test_convnext.safetensors").unlink()
+    with pytest.raises(RunError, match=r"found none called test_convnext with one of"):
+        configure("demo_teacher", weights=tmp_path)
+    with pytest.raises(RunError, match="leave out --weights"):
+        configure("student_control", weights=tmp_path)
+
+
 def test_a_teacher_is_given_where_the_recipe_has_one_and_nowhere_else(tmp_path):
     with pytest.raises(RunError, match="name a finished run: --teacher"):
         configure("demo_student")

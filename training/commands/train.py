@@ -17,6 +17,7 @@ from training.errors import RunError
 from training.evaluate.report import Evaluation
 from training.loop import train
 from training.models import FusedTeacher, load_best
+from training.models.weights import SUFFIXES
 from training.recipes import require_recipe
 from training.runs import RunConfig, TeacherConfig, load_config, require_run
 from training.source import Pictures, Source
@@ -33,6 +34,7 @@ def configure(
     seed: int | None = None,
     teacher: Path | None = None,
     views: int | None = None,
+    weights: Path | None = None,
     epochs: int | None = None,
 ) -> RunConfig:
     """
@@ -44,11 +46,12 @@ def configure(
         teacher: Run whose network teaches this one.
         views: Instead of the recipe's: how many the teacher looks at once; 0 lets it look on
             live.
+        weights: Folder with a file of weights for each backbone of a teacher, called after it.
         epochs: Instead of the recipe's.
 
     Raises:
-        RunError: There is no such recipe, no such finished teacher, a recipe without one was
-            given a teacher, or one with a teacher none.
+        RunError: There is no such recipe, no such file, no such finished teacher; a recipe without
+            a teacher was given one, or one with a teacher none.
     """
     begin = require_recipe(recipe)
     changes: dict[str, object] = {}
@@ -57,6 +60,8 @@ def configure(
     if epochs is not None:
         changes |= {"epochs": epochs, "recipe": f"{recipe} --epochs {epochs}"}
     config = begin().model_copy(update=changes)
+    if weights is not None:
+        config = config.model_copy(update={"model": _from_files(config, weights)})
     if config.distillation is None:
         if teacher is not None:
             raise RunError(f"recipe {recipe!r} learns from labels alone; leave out --teacher")
@@ -68,6 +73,29 @@ def configure(
     if views is not None:
         taught["views"] = views or None
     return config.model_copy(update={"distillation": config.distillation.model_copy(update=taught)})
+
+
+def _from_files(config: RunConfig, folder: Path) -> TeacherConfig:
+    """Return the teacher of *config* with weights from files in *folder*."""
+    if not isinstance(config.model, TeacherConfig):
+        raise RunError(f"recipe {config.recipe!r} trains a student; leave out --weights")
+    files = {
+        backbone.name: next(
+            (file for end in SUFFIXES if (file := folder / f"{backbone.name}{end}").is_file()), None
+        )
+        for backbone in config.model.backbones
+    }
+    absent = [name for name, file in files.items() if file is None]
+    if absent:
+        raise RunError(
+            f"{folder}: expected a file of weights for each backbone, found none called "
+            f"{' and none called '.join(absent)} with one of the endings {', '.join(SUFFIXES)}"
+        )
+    backbones = tuple(
+        backbone.model_copy(update={"weights": str(files[backbone.name])})
+        for backbone in config.model.backbones
+    )
+    return config.model.model_copy(update={"backbones": backbones})
 
 
 def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None:

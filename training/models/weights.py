@@ -15,6 +15,8 @@ from training.runs import BackboneConfig
 
 HUB = "hub"
 PACKAGE_PREFIX = "package:"
+SUFFIXES = (".safetensors", ".pth", ".bin")
+"""Of files of weights that timm reads."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
