@@ -8,10 +8,14 @@ from sklearn.metrics import (
     average_precision_score,
     balanced_accuracy_score,
     brier_score_loss,
+    f1_score,
+    precision_score,
     roc_auc_score,
+    roc_curve,
 )
 
-from device.core.manifest import DIAGNOSES, Calibration, OperatingPoint
+from device.core.manifest import Calibration
+from tests.training.evaluate.answers import PLAIN, POINT, some_answers
 from training.data.case import UNKNOWN
 from training.errors import DataError
 from training.evaluate.metrics import (
@@ -19,28 +23,9 @@ from training.evaluate.metrics import (
     by_lesion,
     evaluate_predictions,
     expected_calibration_error,
+    predictive_values,
     score,
 )
-
-PLAIN = Calibration(method="none", scale=1.0, offset=0.0)
-POINT = OperatingPoint(benign_below=0.3, malignant_from=0.6)
-MALIGNANT = [DIAGNOSES.index(code) for code in ("MEL", "BCC", "AKIEC")]
-
-
-def some_answers(count=300, *, seed=0, calibration=PLAIN, groups=200):
-    rng = np.random.default_rng(seed)
-    diagnosis_N = rng.integers(0, len(DIAGNOSES), count)
-    malignant_N = np.isin(diagnosis_N, MALIGNANT)
-    logits_NK = rng.normal(size=(count, len(DIAGNOSES)))
-    logits_NK[np.arange(count), diagnosis_N] += 1.0
-    return score(
-        malignancy_logit_N=rng.normal(size=count) + 1.5 * malignant_N - 0.7,
-        diagnosis_logits_NK=logits_NK,
-        malignant_N=malignant_N,
-        diagnosis_N=diagnosis_N,
-        group_N=rng.integers(0, groups, count),
-        calibration=calibration,
-    )
 
 
 def test_figures_equal_those_of_scikit_learn():
@@ -68,6 +53,43 @@ def test_figures_equal_those_of_scikit_learn():
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, abs=1e-9), name
         assert found[name].low <= found[name].value <= found[name].high, name
+
+
+def test_decisions_equal_those_of_scikit_learn():
+    scored = some_answers()
+    found = evaluate_predictions(scored, POINT, complete=True, draws=20)
+    truth = scored.malignant_N
+    for place, threshold in (("half", 0.5), ("malignant_from", POINT.malignant_from)):
+        above = scored.probability_N >= threshold
+        expected = {
+            "accuracy": (above == truth).mean(),
+            "f1": f1_score(truth, above),
+            "ppv": precision_score(truth, above),
+            "npv": precision_score(~truth, ~above),
+        }
+        for name, value in expected.items():
+            assert found[f"{name}_at_{place}"].value == pytest.approx(value), name
+    false, true, _ = roc_curve(truth, scored.probability_N, drop_intermediate=False)
+    for percent in (90, 95):
+        first = np.argmax(true >= percent / 100)
+        name = f"specificity_at_{percent}_sensitivity"
+        assert found[name].value == pytest.approx(1 - false[first])
+        assert found[f"sensitivity_at_{percent}_sensitivity"].value == pytest.approx(true[first])
+
+
+def test_figures_of_record_are_among_all_figures_and_the_same():
+    scored = some_answers()
+    record = evaluate_predictions(scored, POINT, draws=20)
+    everything = evaluate_predictions(scored, POINT, complete=True, draws=20)
+    assert record == {name: everything[name] for name in record}
+    assert len(record) == 40
+
+
+def test_predictive_values_follow_bayes():
+    """Of 1,000 people 50 are ill: 45 are found, and of 950 others 190 are called ill."""
+    ppv, npv = predictive_values(np.array([0.9]), np.array([0.8]), np.array([0.05]))
+    assert ppv[0] == pytest.approx(45 / (45 + 190))
+    assert npv[0] == pytest.approx(760 / (760 + 5))
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), min_size=4))
