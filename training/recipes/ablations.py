@@ -1,0 +1,187 @@
+"""Which trainings an ablation compares: each differs from the baseline in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.core.manifest import PreprocessSpec, Resize
+from training.ablation.grid import BASELINE, Cell, Grid
+from training.errors import RunError
+from training.runs import Pooling, RunConfig, StudentConfig
+
+WITHOUT_DISTILLATION = "without_distillation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What the cells are made from."""
+
+    config: RunConfig
+    """Of a student; its seed is not used."""
+    members: tuple[Path, ...] = ()
+    """Runs of the teacher's members, if it has several."""
+    record_pictures: int
+    """Training pictures of the set of record."""
+    extra_pictures: int = 0
+    """Training pictures of further sets."""
+
+
+def whole_grid(baseline: Baseline, seeds: Sequence[int]) -> Grid:
+    """
+    Return every comparison that *baseline* has something to take away for.
+
+    Raises:
+        RunError: The baseline is no student, or a seed stands there twice.
+    """
+    if not isinstance(baseline.config.model, StudentConfig):
+        raise RunError(
+            f"recipe {baseline.config.recipe!r}: expected a student's, found a teacher's"
+        )
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise RunError(f"seeds: expected each one once and at least one, found {list(seeds)}")
+    return Grid(
+        seeds=tuple(seeds),
+        cells=(
+            Cell(name=BASELINE, change="the recipe as it is", config=baseline.config),
+            *stage_cells(baseline),
+            *training_cells(baseline),
+            *teacher_cells(baseline),
+            *pooling_cells(baseline),
+        ),
+    )
+
+
+def stage_cells(baseline: Baseline) -> list[Cell]:
+    """Each stage switched, except the resize; and all that are on switched off together."""
+    spec = baseline.config.preprocess
+    switched = {
+        stage.stage: stage.enabled for stage in spec.stages if not isinstance(stage, Resize)
+    }
+    on = [name for name, enabled in switched.items() if enabled]
+    cells = [
+        _cell(
+            baseline,
+            f"{'without' if enabled else 'with'}_{name}",
+            f"`{name}` {'off' if enabled else 'on'}",
+            stages=(name,),
+            preprocess=_switch(spec, {name: not enabled}),
+        )
+        for name, enabled in switched.items()
+    ]
+    if len(on) > 1:
+        cells.append(
+            _cell(
+                baseline,
+                "without_stages",
+                "all stages off but the resize",
+                stages=tuple(on),
+                preprocess=_switch(spec, dict.fromkeys(on, False)),
+            )
+        )
+    return cells
+
+
+def training_cells(baseline: Baseline) -> list[Cell]:
+    """Without augmentation and without further pictures."""
+    cells = []
+    config = baseline.config
+    if config.augment.enabled or config.variants > 1:
+        # What the teacher said is about augmented views; it would have to look at all pictures
+        # again to speak about plain ones.  So neither side of this comparison has a teacher.
+        taught = config.distillation is not None
+        cells.append(
+            _cell(
+                baseline,
+                "without_augmentation",
+                "pictures as they are" + (", and no teacher" if taught else ""),
+                against=WITHOUT_DISTILLATION if taught else BASELINE,
+                augment=config.augment.model_copy(update={"enabled": False}),
+                variants=1,
+                distillation=None,
+            )
+        )
+    extra = config.extra_share * baseline.extra_pictures
+    if extra > 0:
+        # As many steps as with them: otherwise it would be a shorter training too.
+        longer = 1 + extra / baseline.record_pictures
+        cells.append(
+            _cell(
+                baseline,
+                "without_extra_pictures",
+                "the set of record alone, as many steps",
+                extra_share=0.0,
+                epochs=round(config.epochs * longer),
+                warmup_epochs=round(config.warmup_epochs * longer),
+            )
+        )
+    return cells
+
+
+def teacher_cells(baseline: Baseline) -> list[Cell]:
+    """Without a teacher, and with each of its members alone."""
+    distillation = baseline.config.distillation
+    if distillation is None:
+        return []
+    members = [
+        _cell(
+            baseline,
+            f"teacher_{member.name}",
+            f"{member.name} alone teaches",
+            distillation=distillation.model_copy(update={"teacher_run": member}),
+        )
+        for member in baseline.members
+    ]
+    alone = _cell(baseline, WITHOUT_DISTILLATION, "labels alone", distillation=None)
+    return [alone, *members]
+
+
+def pooling_cells(baseline: Baseline) -> list[Cell]:
+    """The other ways of pooling."""
+    model = baseline.config.model
+    assert isinstance(model, StudentConfig)  # noqa: S101 - whole_grid has checked it
+    changes: Mapping[Pooling, str] = {
+        "average": "the average over all places",
+        "max": "the maximum over all places",
+        "both": "the mean of average and maximum",
+    }
+    return [
+        _cell(
+            baseline,
+            f"pooling_{pooling}",
+            f"pooling: {change}",
+            model=model.model_copy(update={"pooling": pooling}),
+        )
+        for pooling, change in changes.items()
+        if pooling != model.pooling
+    ]
+
+
+def _cell(
+    baseline: Baseline,
+    name: str,
+    change: str,
+    *,
+    against: str = BASELINE,
+    stages: tuple[str, ...] = (),
+    **changes: object,
+) -> Cell:
+    changes["recipe"] = f"{baseline.config.recipe}, {name}"
+    return Cell(
+        name=name,
+        change=change,
+        config=baseline.config.model_copy(update=changes),
+        against=against,
+        stages=stages,
+    )
+
+
+def _switch(spec: PreprocessSpec, enabled: Mapping[str, bool]) -> PreprocessSpec:
+    stages = tuple(
+        stage.model_copy(update={"enabled": enabled[stage.stage]})
+        if stage.stage in enabled
+        else stage
+        for stage in spec.stages
+    )
+    return spec.model_copy(update={"stages": stages})
