@@ -157,6 +157,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             example="no frame for 5 s from v4l2 /dev/video0; plug it in again",
             retry_after_s=_LATER_S,
         ),
+        "panel": Kind(
+            status=503,
+            title="Button and light do not work",
+            example="gpiod pinctrl-rp1: a line is in use; `gpioinfo` names by whom",
+            retry_after_s=_LATER_S,
+        ),
         "model": Kind(
             status=503,
             title="The model did not answer",

@@ -29,6 +29,12 @@ class CameraError(EdgeDermError):
     slug = "camera"
 
 
+class PanelError(EdgeDermError):
+    """The lines of button and light are missing, closed to us, in use, or gone."""
+
+    slug = "panel"
+
+
 class DecodeFault(str, Enum):
     """Why a picture was refused; the value is part of the REST contract."""
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 from typing_extensions import Self
 
 from device.core.manifest import ModelManifest
+from device.core.panel import Panel
 from device.core.values import Answer, Capture, ModelIdentity, Pixels, Prediction
 
 Application: TypeAlias = Callable[[Any, Any, Any], Coroutine[None, None, None]]
@@ -135,3 +136,5 @@ class Appliance:
     """Runs the model's golden case and takes a frame if the last one is old; blocks for as
     long as a capture may take, so it does not belong on an event loop.  Any thread."""
     software_version: str
+    panel: Panel | None = None
+    """None where no button and no light are set up."""

@@ -16,6 +16,7 @@ PACKAGES = ("device", "training", "bench")
 DOORS = {
     "accelerate": ("training/",),
     "fastapi": ("device/api/", "device/service/daemon.py"),
+    "gpiod": ("device/panel/gpio.py",),
     "libcamera": ("device/camera/libcamera.py",),
     "matplotlib": ("training/",),
     "onnx": ("training/export/",),

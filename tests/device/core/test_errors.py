@@ -30,6 +30,7 @@ def test_the_slugs_are_those_that_clients_know():
         "internal",
         "settings",
         "camera",
+        "panel",
         "picture",
         "model",
         "busy",

@@ -1,0 +1,56 @@
+"""What a board is, as far as the box has to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelLines:
+    """Names of the GPIO lines of button and light, or offsets on the chip in digits."""
+
+    chip: str | None
+    """Label of the GPIO chip; None looks on every chip for one that has all the lines."""
+    button: str
+    red: str
+    green: str
+    blue: str
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The four lines, the button first."""
+        return (self.button, self.red, self.green, self.blue)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A public document."""
+
+    name: str
+    """Title and what is taken from it."""
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSpec:
+    """One row of the catalogue; where its numbers come from stands beside it there."""
+
+    name: str
+    """As settings and the bench spell it."""
+    title: str
+    """For people."""
+    compatible: tuple[str, ...]
+    """Words of the device tree's ``compatible``, one of which names this board."""
+    model: str
+    """How the device tree's ``model`` begins, for systems that hide ``compatible``."""
+    threads: int
+    """Cores of the processor: more threads than that are of no use."""
+    memory_bytes: int
+    """Of the smallest variant that is sold."""
+    thermal_limit_celsius: float | None
+    """From here on the board slows itself down; None where that is unknown."""
+    lines: PanelLines
+    pins: PanelLines | None
+    """The same lines as numbers of the 40-pin header, for whoever wires them up."""
+    sources: tuple[Source, ...]
+    """Where these numbers and names stand."""

@@ -1,0 +1,1 @@
+"""The button and the light: wires, what the light says, what a press means, and their thread."""
