@@ -16,7 +16,17 @@ VERBS = [command.callback.__name__ for command in app.registered_commands]
 
 
 def test_the_verbs_are_those_of_the_documentation():
-    assert VERBS == ["audit", "train", "evaluate", "export", "demo"]
+    assert VERBS == [
+        "audit",
+        "train",
+        "ablate",
+        "evaluate",
+        "compare",
+        "page",
+        "export",
+        "throughput",
+        "demo",
+    ]
 
 
 @pytest.mark.parametrize("verb", VERBS)

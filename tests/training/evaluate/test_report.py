@@ -4,17 +4,24 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from rich.console import Console
 
-from device.core.manifest import DIAGNOSES, Calibration, OperatingPoint
+from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
 from tests.training.small import a_part
+from training.data.protocols import WARNINGS
+from training.evaluate.disturbances import DISTURBANCES, LEVELS
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.plots import confusion
+from training.evaluate.probes import CLEAN, LESION_HIDDEN
 from training.evaluate.report import Evaluation, print_metrics, write_report
+from training.evaluate.robustness import Robustness
+from training.evaluate.selective import selective_risk
+from training.evaluate.subgroups import Subgroup
 
 CURVES = [
     {
@@ -26,6 +33,18 @@ CURVES = [
     for e in range(1, 5)
 ]
 POINT = OperatingPoint(benign_below=0.3, malignant_from=0.6)
+
+
+def a_group(value, auroc):
+    return Subgroup(
+        trait="sex",
+        value=value,
+        pictures=150,
+        lesions=120,
+        malignant_lesions=30,
+        one_label=False,
+        metrics={"auroc": Metric(value=auroc, low=auroc - 0.05, high=auroc + 0.05)},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +65,30 @@ def evaluation():
     return Evaluation(
         model="student 1.2.3",
         part="validation",
+        protocol="grouped",
         split_sha256="0123456789abcdef",
         cases=part.cases,
         groups=groups,
+        has_sibling_N=[False] * 28,
         malignancy_logit_N=logit_N,
         scored=scored,
         pixels_NSSC=part.pixels_VNSSC[0],
         calibration=calibration,
         operating_point=POINT,
-        metrics=evaluate_predictions(scored, POINT, draws=50),
+        metrics=evaluate_predictions(scored, POINT, complete=True, draws=50),
+        subgroups=[a_group("male", 0.91), a_group("female", 0.8)],
+        selective=selective_risk(scored, POINT, draws=20),
+        robustness=Robustness(
+            disturbed={
+                key: dict.fromkeys(
+                    ("auroc", "uncertain_share", "retake_share", "called_benign_share"),
+                    Metric(value=0.75, low=0.7, high=0.8),
+                )
+                for key in [(CLEAN, 0), *((name, n) for name in DISTURBANCES for n in LEVELS)]
+            },
+            masked={LESION_HIDDEN: Metric(value=0.55, low=0.5, high=0.6)},
+        ),
+        command="python -m training evaluate --model student.onnx",
     )
 
 
@@ -68,11 +102,63 @@ def written(evaluation, tmp_path_factory):
 def test_the_page_shows_every_picture_it_names(written):
     page = (written / "report.md").read_text()
     shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)
-    assert shown == ["curves.png", "roc.png", "reliability.png", "confusion.png", "worst.png"]
+    assert shown == [
+        "subgroups.png",
+        "risk.png",
+        "robustness.png",
+        "curves.png",
+        "roc.png",
+        "reliability.png",
+        "confusion.png",
+    ]
     for name in shown:
         picture_HWC = cv2.imread(str(written / name))
-        assert min(picture_HWC.shape[:2]) > 400
+        assert min(picture_HWC.shape[:2]) > 200
         assert picture_HWC.std() > 5
+
+
+def test_pictures_of_the_data_set_are_on_a_page_of_their_own(written):
+    assert "worst.png" not in (written / "report.md").read_text()
+    assert "![" in (page := (written / "errors.md").read_text())
+    assert "do not publish" in page
+    assert (written / "worst.png").is_file()
+
+
+def test_the_page_has_a_table_of_everything_and_names_its_command(evaluation, written):
+    page = (written / "report.md").read_text()
+    assert evaluation.command in page
+    for heading in ("Decisions", "Subgroups", "Risk against coverage", "Robustness"):
+        assert f"## {heading}\n" in page
+    metric = evaluation.metrics["ppv_prevalence_5_at_benign_below"]
+    assert f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})" in page
+    assert "| hair | 0.750 |" in page
+    assert f"| {LESION_HIDDEN} | 0.550 (0.500 to 0.600) |" in page
+
+
+def test_a_weak_subgroup_is_named_on_page_and_console_and_in_the_file(evaluation, written):
+    line = "sex female (120 lesions): AUROC 0.800 (0.750 to 0.850)"
+    page = (written / "report.md").read_text()
+    assert f"- {line}" in page
+    assert "sex: female **weak**" in page
+    assert "sex: male **weak**" not in page
+    assert json.loads((written / "metrics.json").read_text())["weak_subgroups"] == [line]
+    console = Console(record=True, width=120, file=io.StringIO())
+    print_metrics(evaluation, console)
+    assert f"weak: {line}" in console.export_text()
+
+
+@pytest.mark.parametrize("protocol", WARNINGS)
+def test_a_figure_of_another_protocol_is_never_without_its_warning(evaluation, tmp_path, protocol):
+    inflated = replace(evaluation, protocol=protocol, subgroups=[], robustness=None)
+    write_report(inflated, tmp_path)
+    warning = WARNINGS[protocol]
+    assert json.loads((tmp_path / "metrics.json").read_text())["warning"] == warning
+    first, _, rest = (tmp_path / "report.md").read_text().partition("\n")
+    assert warning in first
+    assert f"**Protocol {protocol}: {warning}.**" in rest
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_metrics(inflated, console)
+    assert warning in console.export_text()
 
 
 def test_metrics_and_predictions_can_be_read_back(evaluation, written):
@@ -97,6 +183,6 @@ def test_the_table_has_a_value_per_picture_and_per_lesion(evaluation):
     print_metrics(evaluation, console)
     text = console.export_text()
     assert "student 1.2.3 on the validation part" in text
-    for name in ("auroc", "lesion_auroc"):
+    for name in ("auroc", "lesion_auroc", "accuracy_at_half"):
         metric = evaluation.metrics[name]
         assert f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})" in text
