@@ -1,5 +1,5 @@
 """
-The command line: serve, classify, inspect.
+The command line: serve, classify, inspect, panel-test.
 
 Nothing heavy is imported before a verb needs it, so that help and errors come at once.
 """
@@ -19,6 +19,8 @@ from pathlib import Path
 from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
+
+_LONGEST_WAIT_S = 600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,10 +119,22 @@ def inspect(options: argparse.Namespace) -> int:
     return 0
 
 
+def panel_test(options: argparse.Namespace) -> int:
+    """Show every state of the light in turn, then wait for a press of the button."""
+    from device import compose
+
+    settings = load_settings(options.settings)
+    pressed = compose.walk_panel(
+        settings.panel, state_s=options.seconds, press_s=options.wait, say=_say
+    )
+    return 0 if pressed else 1
+
+
 VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve,
     "classify": classify,
     "inspect": inspect,
+    "panel-test": panel_test,
 }
 
 
@@ -138,10 +152,30 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--settings", type=Path, metavar="FILE", help="TOML file; see docs/settings.md"
         )
+        if name == "panel-test":
+            for option, default, text in (
+                ("--seconds", 4.0, "for each state of the light"),
+                ("--wait", 20.0, "for the press"),
+            ):
+                verb.add_argument(
+                    option, type=_seconds, default=default, metavar="S", help=f"{text}, {default:g}"
+                )
         if name == "classify":
             verb.add_argument("--model", type=Path, metavar="MODEL", help="another ONNX file")
             verb.add_argument("files", nargs="+", metavar="FILE", help="JPEG or PNG pictures")
     return parser
+
+
+def _seconds(text: str) -> float:
+    """Read a time that ends: above zero, at most ten minutes."""
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST_WAIT_S:
+        raise argparse.ArgumentTypeError(f"expected 0 to {_LONGEST_WAIT_S} seconds, found {text}")
+    return seconds
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _model_settings(settings: Settings, path: Path | None) -> ModelSettings:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 
 from device import __version__
+from device.board import find_board
+from device.core.board import PanelLines
+from device.core.errors import SettingsError
 from device.core.ports import Appliance, Application, Camera, Readiness, SelfTestingClassifier
 from device.core.stopwatch import Recorder
 from device.core.values import Capture
-from device.settings import CameraSettings, ModelSettings, Settings
+from device.panel.lines import Lines
+from device.settings import CameraSettings, ModelSettings, PanelSettings, Settings
 
 _WARM_UP_DRAWN_PX = 256
 """Drawing a large lesion would take longer than all the rest of a start."""
@@ -41,6 +47,69 @@ CAMERAS: Mapping[str, Callable[[CameraSettings], Camera]] = {
     "libcamera": _libcamera,
 }
 """A part is imported when it is chosen: picamera2 exists on a Pi only."""
+
+
+def _gpiod(settings: PanelSettings) -> Lines:
+    from device.panel.gpio import GpiodLines
+
+    return GpiodLines(
+        panel_lines(settings),
+        debounce_s=settings.debounce_ms / 1000,
+        is_led_active_low=settings.led_active_low,
+    )
+
+
+def _simulated(settings: PanelSettings) -> Lines:
+    from device.panel.simulated import SimulatedLines
+
+    return SimulatedLines(debounce_s=settings.debounce_ms / 1000)
+
+
+PANELS: Mapping[str, Callable[[PanelSettings], Lines]] = {
+    "gpiod": _gpiod,
+    "simulated": _simulated,
+}
+"""The kind ``none`` has no row: there is nothing to make."""
+
+
+def panel_lines(settings: PanelSettings) -> PanelLines:
+    """Return the board's lines, and in their place those that were set."""
+    chosen = {
+        name: getattr(settings, name)
+        for name in ("chip", "button", "red", "green", "blue")
+        if getattr(settings, name) is not None
+    }
+    return replace(find_board(settings.board).lines, **chosen)
+
+
+def walk_panel(
+    settings: PanelSettings, *, state_s: float, press_s: float, say: Callable[[str], None]
+) -> bool:
+    """
+    Show every state of the light, then wait for a press; returns whether one came.
+
+    Raises:
+        SettingsError: No panel is set up.
+        PanelError: The lines cannot be opened, or failed meanwhile.
+    """
+    from device.panel.simulated import SimulatedLines
+    from device.panel.walk import walk
+
+    if settings.kind not in PANELS:
+        raise SettingsError(
+            f"settings: panel.kind is {settings.kind}; set it to {' or '.join(PANELS)}"
+        )
+    lines = PANELS[settings.kind](settings)
+    if isinstance(lines, SimulatedLines):
+        say("simulated: nothing is lit, and the press is made up")
+        press = partial(lines.tap, hold_s=0.2)
+        return walk(lines, state_s=state_s, press_s=press_s, say=say, press=press)
+    wires = panel_lines(settings)
+    say(
+        f"board {find_board(settings.board).name}, chip {wires.chip or 'any'}: button "
+        f"{wires.button}, red {wires.red}, green {wires.green}, blue {wires.blue}"
+    )
+    return walk(lines, state_s=state_s, press_s=press_s, say=say)
 
 
 def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
@@ -81,16 +150,26 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
     """
     Start all parts in order and stop them in reverse, also when one fails to start.
 
+    Button and light come first, to say that the box is starting; if they do not work they are
+    tried again and again.
+
     The order: model loaded and proved, worker, camera thread.  A camera that is missing does not
     stop the box: uploads are answered, and readiness says what is wrong.
 
     Raises:
         ModelError: Without a model that passes its test there is no box.
     """
+    from device.panel.thread import PanelThread
     from device.service.camera import CameraThread
+    from device.service.examination import start_examination
     from device.service.worker import Worker
 
     with ExitStack() as stack:
+        panel = None
+        if settings.panel.kind in PANELS:
+            # First of all, so that the light says that the box is starting.
+            lines = PANELS[settings.panel.kind](settings.panel)
+            panel = stack.enter_context(PanelThread(lines, shown_s=settings.panel.answer_s))
         classifier = load_classifier(settings.model)
         worker = stack.enter_context(
             Worker(
@@ -105,6 +184,10 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
                 timeout_s=settings.camera.timeout_s,
             )
         )
+        if panel is not None:
+            panel.serve(partial(start_examination, camera, worker))
+            # Presses end before what answers them.
+            stack.callback(panel.stop)
         yield Appliance(
             frames=camera,
             examiner=worker,
@@ -112,6 +195,7 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             identity=classifier.identity,
             readiness=lambda: Readiness(model=worker.problem(), camera=camera.problem()),
             software_version=__version__,
+            panel=panel,
         )
 
 

@@ -34,6 +34,10 @@ SHORTEST_TOKEN = 16
 """Characters; below it a token can be guessed over the network."""
 
 
+Line = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
+"""Name of a GPIO line, or its offset in digits."""
+
+
 class Section(BaseModel):
     """One table of the file: frozen, unknown keys refused, values kept out of error texts."""
 
@@ -56,6 +60,38 @@ class CameraSettings(Section):
     height_px: Annotated[int, Field(ge=120, le=6944, multiple_of=2)] = 1520
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """A capture that takes longer has failed."""
+
+
+class PanelSettings(Section):
+    """Which button and which light the box has."""
+
+    kind: Literal["none", "gpiod", "simulated"] = "none"
+    """``gpiod`` is the board's GPIO header, ``simulated`` a panel without wires, for tests."""
+    board: Literal["auto", "pi4", "pi5", "zero2w", "jetson-orin-nano", "generic"] = "auto"
+    """Whose lines are the default; ``auto`` asks the device tree."""
+    chip: str | None = None
+    """Label of the GPIO chip; the board's if not set."""
+    button: Line | None = None
+    """Name of the line, or its offset on the chip; the board's if not set."""
+    red: Line | None = None
+    green: Line | None = None
+    blue: Line | None = None
+    led_active_low: bool = False
+    """Whether a low level lights an LED, as with a common anode."""
+    debounce_ms: Annotated[int, Field(ge=1, le=100)] = 20
+    """How long the button's line must be quiet before an edge counts."""
+    answer_s: Annotated[float, Field(ge=5, le=600)] = 30.0
+    """How long an answer is lit."""
+
+    @model_validator(mode="after")
+    def _lines_of_their_own(self) -> PanelSettings:
+        lines = [line for line in (self.button, self.red, self.green, self.blue) if line]
+        if len(set(lines)) < len(lines):
+            raise ValueError(
+                f"expected lines that differ, found {', '.join(lines)}; give button and LEDs a "
+                "line each"
+            )
+        return self
 
 
 class ServerSettings(Section):
@@ -126,6 +162,7 @@ class Settings(BaseSettings):
     )
 
     camera: CameraSettings = CameraSettings()
+    panel: PanelSettings = PanelSettings()
     server: ServerSettings = ServerSettings()
     model: ModelSettings = ModelSettings()
     picture: PictureSettings = PictureSettings()

@@ -1,12 +1,12 @@
 """
 How the light says what it says: the one table of colors and blinking.
 
-Every state has a rhythm of its own, so that it is told apart without seeing colors and with a
-single LED of any color, and a color or pair of colors of its own.  The more a result asks for
-attention the more often it flashes: once for ``retake``, twice for ``uncertain``, three times for
-``malignant``; ``benign`` is lit and winks.  Nothing flashes more than three times within a second,
-the limit that keeps a flashing light safe for people with photosensitive epilepsy (WCAG 2.2,
-success criterion 2.3.1: https://www.w3.org/TR/WCAG22/#three-flashes-or-below-threshold).
+Every state has a rhythm of its own, so that it is told apart without seeing colors, and a color or
+pair of colors of its own.  The more a result asks for attention the more often it flashes: once for
+``retake``, twice for ``uncertain``, three times for ``malignant``; ``benign`` is lit and winks.
+Nothing flashes more than three times within a second, the limit that keeps a flashing light safe
+for people with photosensitive epilepsy (WCAG 2.2, success criterion 2.3.1:
+https://www.w3.org/TR/WCAG22/#three-flashes-or-below-threshold).
 """
 
 from __future__ import annotations

@@ -31,6 +31,16 @@ KEYS = [
     ("camera", "width_px", 2028, "1920", "1920", 1920),
     ("camera", "height_px", 1520, "1080", "1080", 1080),
     ("camera", "timeout_s", 5.0, "2.5", "2.5", 2.5),
+    ("panel", "kind", "none", '"gpiod"', "gpiod", "gpiod"),
+    ("panel", "board", "auto", '"pi5"', "pi5", "pi5"),
+    ("panel", "chip", None, '"pinctrl-rp1"', "pinctrl-rp1", "pinctrl-rp1"),
+    ("panel", "button", None, '"GPIO5"', "GPIO5", "GPIO5"),
+    ("panel", "red", None, '"6"', "6", "6"),
+    ("panel", "green", None, '"GPIO12"', "GPIO12", "GPIO12"),
+    ("panel", "blue", None, '"GPIO13"', "GPIO13", "GPIO13"),
+    ("panel", "led_active_low", False, "true", "true", True),
+    ("panel", "debounce_ms", 20, "5", "5", 5),
+    ("panel", "answer_s", 30.0, "10.0", "10", 10.0),
     ("server", "host", "127.0.0.1", '"::1"', "::1", "::1"),
     ("server", "port", 8000, "0", "0", 0),
     ("server", "token", None, f'"{TOKEN}"', TOKEN, TOKEN),
@@ -149,6 +159,12 @@ def test_variables_of_others_are_left_alone(monkeypatch):
         "[camera]\ntimeout_s = 0\n",
         "[camera]\ntimeout_s = nan\n",
         "[camera]\ntimeout_s = 61\n",
+        '[panel]\nkind = "lamp"\n',
+        '[panel]\nboard = "pi3"\n',
+        '[panel]\nbutton = ""\n',
+        '[panel]\nred = "GPIO 22"\n',
+        "[panel]\ndebounce_ms = 0\n",
+        "[panel]\nanswer_s = 4\n",
         "[server]\nport = 65536\n",
         "[server]\nmax_upload_bytes = 1023\n",
         "[server]\nqueue_length = 0\n",
@@ -160,6 +176,13 @@ def test_a_value_out_of_range_is_refused_by_name(write, text):
     section, key = text.split("\n")[0].strip("[]"), text.split("\n")[1].split(" ")[0]
     with pytest.raises(SettingsError, match=rf"\n  {section}\.{key}: "):
         load_settings(write(text))
+
+
+def test_button_and_leds_have_a_line_each(write):
+    with pytest.raises(
+        SettingsError, match=r"panel: .*GPIO17, GPIO17; give button and LEDs a line"
+    ):
+        load_settings(write('[panel]\nbutton = "GPIO17"\nred = "GPIO17"\n'))
 
 
 def test_all_that_is_wrong_is_listed_at_once(write):
