@@ -28,7 +28,7 @@ from training.evaluate.robustness import robustness
 from training.evaluate.selective import selective_risk
 from training.evaluate.subgroups import skin_tones, subgroups
 from training.models import load_best
-from training.runs import CURVES_NAME, DataConfig, load_config, require_run
+from training.runs import CURVES_NAME, DataConfig, RunConfig, load_config, require_run
 from training.source import HAM10000_SPLIT, Pictures, Source
 
 
@@ -79,7 +79,7 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path) -> Evaluati
         _Judged(part=part, prepared=judged, pictures=pictures, spec=config.preprocess),
         (answers.malignancy_logit_N, answers.diagnosis_logits_NK),
         (calibration, point),
-        command=_command(run, source, part),
+        command=f"{_train_command(config, run, source)}\n{_command(run, source, part)}",
     )
     curves = [json.loads(line) for line in (run / CURVES_NAME).read_text().splitlines()]
     write_report(evaluation, out, curves=curves)
@@ -208,14 +208,29 @@ def _evaluation(
 
 def _command(model: Path, source: Source, part: str, *, probes: bool = False) -> str:
     """Return the command that makes the report again, without the names of this machine."""
-    words = [f"python -m training evaluate --model {shown(model, 'RUNS')}"]
-    words.append(f"--data {shown(source.data, 'DATA')}")
+    words = [f"python -m training evaluate --model {shown(model, 'RUNS')}", *_source_words(source)]
+    return " ".join([*words, f"--part {part}", *(["--probes"] if probes else [])])
+
+
+def _train_command(config: RunConfig, run: Path, source: Source) -> str:
+    """Return the command that trained the run; its recipe may hold options already."""
+    words = [f"python -m training train {config.recipe} --seed {config.seed}"]
+    words += _source_words(source)
+    if config.data is not None and config.data.extra_fingerprint is not None:
+        words.append("--also FURTHER")
+    if config.distillation is not None and config.distillation.teacher_run is not None:
+        words.append(f"--teacher {shown(config.distillation.teacher_run, 'RUNS')}")
+    return " ".join([*words, f"--out {shown(run, 'RUNS')}"])
+
+
+def _source_words(source: Source) -> list[str]:
+    """Return the options that name pictures, split and protocol."""
+    words = [f"--data {shown(source.data, 'DATA')}"]
     if source.split != HAM10000_SPLIT:
         words.append(f"--split {shown(source.split, 'DATA')}")
     if source.protocol != GROUPED:
         words.append(f"--protocol {source.protocol}")
-    words.append(f"--part {part}")
-    return " ".join([*words, *(["--probes"] if probes else [])])
+    return words
 
 
 def shown(path: Path, below: str) -> str:

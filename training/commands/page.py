@@ -27,6 +27,19 @@ HAM10000 at 200×150, parted by lesion (see [data.md](data.md)); the test part w
 nothing was chosen on it. Intervals are 95 %, from 2,000 bootstrap draws of whole lesions with a
 fixed seed: the same command gives the same figures. Differences of less than two hundredths
 between two models on this test part are within chance, unless a paired comparison says otherwise.
+
+`DATA` and `RUNS` stand for the folders of the data sets and of the runs. A report of another
+protocol than ours says so in its heading:
+
+- `grouped`, ours: all pictures of a lesion are in one part.
+- `random`: pictures are parted one by one, 80 to 20; other pictures of test lesions are trained on.
+- `paper`: pictures are copied and varied first, the rarer label more often, and the copies parted
+  one by one; copies of nearly all test pictures are trained on. Near-perfect accuracies on these
+  sets have such a leak until shown otherwise.
+- `siblings-in`, `siblings-out`: the same test pictures, judged by two trainings that differ in one
+  thing. Half of the pictures of each test lesion that has several are not judged; they are trained
+  on in the one, in the place of as many others of the same diagnoses, and in the other not. The
+  paired difference is what the leak alone is worth.
 """
 
 

@@ -69,6 +69,13 @@ def test_the_report_at_the_end_of_a_training_carries_the_warning(arms):
         assert json.loads((folder / "metrics.json").read_text())["protocol"] == PAPER
 
 
+def test_the_report_of_a_run_names_the_commands_that_made_run_and_report(arms):
+    page = (arms / PAPER / "test" / "report.md").read_text()
+    source = "--data DATA/set --split DATA/split.csv --protocol paper"
+    assert f"python -m training train test --seed 1 {source} --out RUNS/paper\n" in page
+    assert f"python -m training evaluate --model RUNS/paper {source} --part test\n" in page
+
+
 def test_another_protocol_refuses_the_run_and_says_why(arms, material):
     with pytest.raises(RunError, match="judged on pictures that it was trained on"):
         evaluate_model(arms / PAPER, Source(**material, workers=1))
