@@ -7,7 +7,7 @@ diagnoses, ``G`` groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,18 +19,16 @@ from training.data.case import UNKNOWN
 from training.errors import DataError
 from training.evaluate.bootstrap import DRAWS, Figures, draw_groups, with_intervals
 from training.evaluate.calibration import calibrate
+from training.evaluate.ranking import Ranking, Row, divide, mean, mean_of, share
 
 ECE_BINS = 15
 HIGH_SENSITIVITY = 0.95
 HALF = 0.5
 LESION_PREFIX = "lesion_"
 PREVALENCES = (0.01, 0.05, 0.20)
-"""Shares of malignant lesions for which predictive values are stated: about that of a screening,
-of a practice that sees suspicious lesions, and of this data set."""
+"""Shares of malignant lesions for which predictive values are stated; the last one is about that
+of HAM10000, the others are what a device would sooner meet."""
 _NEVER_ZERO_MEAN = frozenset({"ece", "ece_uncalibrated"})
-
-_Row = NDArray[np.float64]
-"""A figure for each row of weights, ``[W]``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ def by_lesion(pictures: Scored) -> Scored:
     """
     counts_G = np.bincount(pictures.group_N).astype(np.float64)
 
-    def mean(values_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    def averaged(values_N: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(pictures.group_N, weights=values_N) / counts_G
 
     diagnosis_G = np.full(len(counts_G), UNKNOWN, dtype=np.int64)
@@ -86,12 +84,12 @@ def by_lesion(pictures: Scored) -> Scored:
     # Written backwards, so that the first one stays.
     diagnosis_G[pictures.group_N[known_N][::-1]] = pictures.diagnosis_N[known_N][::-1]
     return Scored(
-        malignant_N=mean(pictures.malignant_N.astype(np.float64)) > 0,
+        malignant_N=averaged(pictures.malignant_N.astype(np.float64)) > 0,
         diagnosis_N=diagnosis_G,
-        probability_N=mean(pictures.probability_N),
-        uncalibrated_N=mean(pictures.uncalibrated_N),
+        probability_N=averaged(pictures.probability_N),
+        uncalibrated_N=averaged(pictures.uncalibrated_N),
         diagnosis_probability_NK=np.stack(
-            [mean(column_N) for column_N in pictures.diagnosis_probability_NK.T], axis=1
+            [averaged(column_N) for column_N in pictures.diagnosis_probability_NK.T], axis=1
         ),
         group_N=np.arange(len(counts_G)),
     )
@@ -156,7 +154,7 @@ def figures(scored: Scored, operating_point: OperatingPoint) -> Figures:
     wanted = ("sensitivity", "specificity", "balanced_accuracy", "melanoma_sensitivity")
     overall, decided = _overall(scored, operating_point), _decided(scored, operating_point)
 
-    def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, Row]:
         at = decided(weight_WN)
         return {
             **overall(weight_WN),
@@ -183,7 +181,7 @@ def all_figures(scored: Scored, operating_point: OperatingPoint) -> Figures:
     """
     overall, decided = _overall(scored, operating_point), _decided(scored, operating_point)
 
-    def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, Row]:
         return {
             **overall(weight_WN),
             **{
@@ -206,13 +204,13 @@ def _overall(scored: Scored, operating_point: OperatingPoint) -> Figures:
         probability < operating_point.malignant_from
     )
 
-    def of(weight_WN: NDArray[np.float64]) -> dict[str, _Row]:
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, Row]:
         return {
             "auroc": ranking.auroc(weight_WN),
             "average_precision": ranking.average_precision(weight_WN),
             "uncertain_share": share(weight_WN, uncertain_N, np.ones_like(malignant)),
             "diagnosis_accuracy": share(weight_WN, right_N, known_N),
-            "diagnosis_balanced_accuracy": _mean_of(
+            "diagnosis_balanced_accuracy": mean_of(
                 share(weight_WN, right_N, scored.diagnosis_N == index)
                 for index in range(len(DIAGNOSES))
             ),
@@ -220,8 +218,8 @@ def _overall(scored: Scored, operating_point: OperatingPoint) -> Figures:
             "ece_uncalibrated": expected_calibration_error(
                 scored.uncalibrated_N, malignant, weight_WN
             ),
-            "brier": _mean(weight_WN, (probability - malignant) ** 2),
-            "brier_uncalibrated": _mean(weight_WN, (scored.uncalibrated_N - malignant) ** 2),
+            "brier": mean(weight_WN, (probability - malignant) ** 2),
+            "brier_uncalibrated": mean(weight_WN, (scored.uncalibrated_N - malignant) ** 2),
         }
 
     return of
@@ -229,7 +227,7 @@ def _overall(scored: Scored, operating_point: OperatingPoint) -> Figures:
 
 def _decided(
     scored: Scored, operating_point: OperatingPoint
-) -> Callable[[NDArray[np.float64]], dict[str, dict[str, _Row]]]:
+) -> Callable[[NDArray[np.float64]], dict[str, dict[str, Row]]]:
     """Figures by place of the threshold and by name."""
     malignant, probability = scored.malignant_N, scored.probability_N
     melanoma_N = scored.diagnosis_N == DIAGNOSES.index("MEL")
@@ -241,8 +239,8 @@ def _decided(
     }
     reached = {"90_sensitivity": 0.90, "95_sensitivity": HIGH_SENSITIVITY}
 
-    def of(weight_WN: NDArray[np.float64]) -> dict[str, dict[str, _Row]]:
-        prevalence_W = _mean(weight_WN, malignant.astype(np.float64))
+    def of(weight_WN: NDArray[np.float64]) -> dict[str, dict[str, Row]]:
+        prevalence_W = mean(weight_WN, malignant.astype(np.float64))
         found = {}
         for place, threshold in thresholds.items():
             above_N = probability >= threshold
@@ -262,9 +260,7 @@ def _decided(
     return of
 
 
-def decision_figures(
-    sensitivity_W: _Row, specificity_W: _Row, prevalence_W: _Row
-) -> dict[str, _Row]:
+def decision_figures(sensitivity_W: Row, specificity_W: Row, prevalence_W: Row) -> dict[str, Row]:
     """
     Look at one decision from all sides.
 
@@ -295,9 +291,7 @@ def decision_figures(
     return result
 
 
-def predictive_values(
-    sensitivity_W: _Row, specificity_W: _Row, prevalence_W: _Row
-) -> tuple[_Row, _Row]:
+def predictive_values(sensitivity_W: Row, specificity_W: Row, prevalence_W: Row) -> tuple[Row, Row]:
     """
     Share of truly malignant among the positives, and of truly benign among the negatives.
 
@@ -306,61 +300,6 @@ def predictive_values(
     true_W, false_W = sensitivity_W * prevalence_W, (1 - specificity_W) * (1 - prevalence_W)
     missed_W, spared_W = (1 - sensitivity_W) * prevalence_W, specificity_W * (1 - prevalence_W)
     return divide(true_W, true_W + false_W), divide(spared_W, spared_W + missed_W)
-
-
-class Ranking:
-    """Scores sorted once, so that each row of weights costs two running sums."""
-
-    def __init__(self, score_N: NDArray[np.float64], malignant_N: NDArray[np.bool_]) -> None:
-        self._order_N = np.argsort(-score_N, kind="stable")
-        # Equal scores stand or fall together: a step ends where the score changes.
-        sorted_N = score_N[self._order_N]
-        self._ends_U = np.flatnonzero(np.append(sorted_N[1:] != sorted_N[:-1], True))
-        self._malignant_N = malignant_N
-
-    def auroc(self, weight_WN: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Area under the ROC curve by trapezoids, which counts a tie as half."""
-        true_WU = self._above(weight_WN * self._malignant_N)
-        false_WU = self._above(weight_WN * ~self._malignant_N)
-        true_before_WU = np.pad(true_WU, ((0, 0), (1, 0)))[:, :-1]
-        steps_WU = np.diff(false_WU, axis=1, prepend=0.0)
-        area_W = (steps_WU * (true_WU + true_before_WU) / 2).sum(axis=1)
-        return divide(area_W, true_WU[:, -1] * false_WU[:, -1])
-
-    def average_precision(self, weight_WN: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean precision, each threshold weighted by the sensitivity that it adds."""
-        true_WU = self._above(weight_WN * self._malignant_N)
-        precision_WU = np.nan_to_num(divide(true_WU, self._above(weight_WN)))
-        gains_WU = np.diff(true_WU, axis=1, prepend=0.0)
-        return divide((gains_WU * precision_WU).sum(axis=1), true_WU[:, -1])
-
-    def at_sensitivity(
-        self,
-        weight_WN: NDArray[np.float64],
-        chosen_N: NDArray[np.bool_],
-        sensitivity: float = HIGH_SENSITIVITY,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """
-        Go down from the highest score until *sensitivity* is reached.
-
-        Returns:
-            The sensitivity reached there, and the share of *chosen_N* left below.
-        """
-        true_WU = self._above(weight_WN * self._malignant_N)
-        chosen_WU = self._above(weight_WN * chosen_N)
-        # Nudged, because 0.95 * 20 may come out a hair above 19.
-        enough_WU = true_WU >= sensitivity * true_WU[:, -1:] - 1e-9
-        stop_W1 = enough_WU.argmax(axis=1)[:, None]
-        reached_W = np.take_along_axis(true_WU, stop_W1, axis=1)[:, 0]
-        above_W = np.take_along_axis(chosen_WU, stop_W1, axis=1)[:, 0]
-        left_W = 1 - divide(above_W, chosen_WU[:, -1])
-        return divide(reached_W, true_WU[:, -1]), np.where(true_WU[:, -1] > 0, left_W, np.nan)
-
-    def _above(self, weight_WN: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weight at or above each distinct score, from the highest down, ``[W, U]``."""
-        running_WN = np.cumsum(weight_WN[:, self._order_N], axis=1)
-        above_WU: NDArray[np.float64] = running_WN[:, self._ends_U]
-        return above_WU
 
 
 def expected_calibration_error(
@@ -378,31 +317,3 @@ def expected_calibration_error(
     member_NB = np.eye(ECE_BINS)[bin_N]
     gap_WB = weight_WN @ (member_NB * (malignant_N - probability_N)[:, None])
     return divide(np.abs(gap_WB).sum(axis=1), weight_WN.sum(axis=1))
-
-
-def share(
-    weight_WN: NDArray[np.float64], hit_N: NDArray[np.bool_], among_N: NDArray[np.bool_]
-) -> _Row:
-    """Weight of the hits among the pictures that *among_N* marks."""
-    return divide(
-        weight_WN @ (hit_N & among_N).astype(np.float64), weight_WN @ among_N.astype(np.float64)
-    )
-
-
-def _mean(weight_WN: NDArray[np.float64], value_N: NDArray[np.float64]) -> _Row:
-    return divide(weight_WN @ value_N, weight_WN.sum(axis=1))
-
-
-def _mean_of(values: Iterable[_Row]) -> _Row:
-    """Mean over the figures that are defined: a class that is absent has no recall."""
-    value_PW = np.stack(list(values))
-    defined_PW = ~np.isnan(value_PW)
-    return divide(np.where(defined_PW, value_PW, 0.0).sum(axis=0), defined_PW.sum(axis=0))
-
-
-def divide(numerator: NDArray, denominator: NDArray) -> NDArray[np.float64]:
-    """NaN, without a warning, where the denominator is zero."""
-    numerator, denominator = np.broadcast_arrays(numerator, denominator)
-    result = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result

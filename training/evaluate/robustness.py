@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from device.core.manifest import Metric
 from device.core.values import Result
 from training.evaluate.bootstrap import DRAWS, Figures, draw_groups, with_intervals
-from training.evaluate.metrics import Ranking, share
 from training.evaluate.probes import Answers
+from training.evaluate.ranking import Ranking, share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

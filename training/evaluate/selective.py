@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from device.core.manifest import Metric, OperatingPoint
 from training.evaluate.bootstrap import DRAWS, Figures, draw_groups, with_intervals
-from training.evaluate.metrics import HALF, Scored, divide
+from training.evaluate.metrics import HALF, Scored
+from training.evaluate.ranking import divide
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 

@@ -17,7 +17,8 @@ from device.core.manifest import DIAGNOSES, Metric, OperatingPoint, PreprocessSp
 from device.preprocess import working_copy
 from training.data.case import Case, load_pixels
 from training.evaluate.bootstrap import DRAWS, Figures, draw_groups, with_intervals
-from training.evaluate.metrics import Ranking, Scored, share
+from training.evaluate.metrics import Scored
+from training.evaluate.ranking import Ranking, share
 from training.evaluate.surroundings import NO_TONE, TONES, tone, typology_angle
 
 AGES = ((0, "under 30"), (30, "30 to 44"), (45, "45 to 59"), (60, "60 to 74"), (75, "75 and more"))

@@ -19,13 +19,13 @@ from tests.training.evaluate.answers import PLAIN, POINT, some_answers
 from training.data.case import UNKNOWN
 from training.errors import DataError
 from training.evaluate.metrics import (
-    Ranking,
     by_lesion,
     evaluate_predictions,
     expected_calibration_error,
     predictive_values,
     score,
 )
+from training.evaluate.ranking import Ranking
 
 
 def test_figures_equal_those_of_scikit_learn():
@@ -115,7 +115,9 @@ def test_specificity_at_high_sensitivity_by_hand():
     """20 malignant above 0.5 but one at the bottom: 95 % are reached above all 4 benign but one."""
     value_N = np.array([0.0] + [0.9] * 18 + [0.4] + [0.1, 0.2, 0.3, 0.5])
     malignant_N = np.array([True] * 20 + [False] * 4)
-    reached, left = Ranking(value_N, malignant_N).at_sensitivity(np.ones((1, 24)), ~malignant_N)
+    reached, left = Ranking(value_N, malignant_N).at_sensitivity(
+        np.ones((1, 24)), ~malignant_N, 0.95
+    )
     assert (reached[0], left[0]) == (0.95, 0.75)
 
 
