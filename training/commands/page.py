@@ -7,10 +7,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.commands.compare import COMPARISON_NAME
 from training.commands.evaluate import shown
 from training.errors import RunError
 from training.evaluate.report import REPORT_NAME, WORST_PLOT
+from training.runs import METRICS_NAME
 
+_DATA = (METRICS_NAME, COMPARISON_NAME)
 _MARK = "Put together by"
 _PICTURE = re.compile(r"!\[([^]]*)\]\(([^)/]+)\)")
 _HEADING = re.compile(r"^#", flags=re.MULTILINE)
@@ -45,9 +48,9 @@ protocol than ours says so in its heading:
 
 def write_page(reports: Sequence[Path], out: Path) -> None:
     """
-    Put reports one below the other, and their plots beside the page.
+    Put reports one below the other, and their plots and figures beside the page.
 
-    Plots go to a folder of the page's name, each with its report's name before its own.  The
+    Both go to a folder of the page's name, each with its report's name before its own.  The
     sheet of worst errors, which shows pictures of the data set, is on no report's page and stays
     where it is.
 
@@ -59,7 +62,12 @@ def write_page(reports: Sequence[Path], out: Path) -> None:
         RunError: A folder holds no report, two have one name, a report shows the sheet of worst
             errors, or *out* is some other page.
     """
-    absent = [str(folder) for folder in reports if not (folder / REPORT_NAME).is_file()]
+    absent = [
+        str(folder)
+        for folder in reports
+        if not (folder / REPORT_NAME).is_file()
+        or not any((folder / name).is_file() for name in _DATA)
+    ]
     if absent:
         raise RunError(f"page: found no {REPORT_NAME} in {', '.join(absent)}; make it with `--out`")
     if len({folder.name for folder in reports}) < len(reports):
@@ -73,12 +81,17 @@ def write_page(reports: Sequence[Path], out: Path) -> None:
     sections = [_OPENING.format(mark=f"{_MARK}", command=command)]
     for folder in reports:
         text = (folder / REPORT_NAME).read_text()
+        plots.mkdir(parents=True, exist_ok=True)
         for _, name in _PICTURE.findall(text):
             if name == WORST_PLOT:
                 raise RunError(f"{folder}: its page shows pictures of the data set; evaluate again")
-            plots.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, plots / f"{folder.name}-{name}")
+        data = next(name for name in _DATA if (folder / name).is_file())
+        shutil.copyfile(folder / data, plots / f"{folder.name}.json")
         placed = _PICTURE.sub(rf"![\1]({plots.name}/{folder.name}-\2)", text)
-        sections.append(_HEADING.sub("##", placed))
+        sections.append(
+            f"{_HEADING.sub('##', placed)}\nThe same as data: "
+            f"[{folder.name}.json]({plots.name}/{folder.name}.json).\n"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(sections))

@@ -19,10 +19,9 @@ from training.data.case import UNKNOWN
 from training.errors import DataError
 from training.evaluate.bootstrap import DRAWS, Figures, draw_groups, with_intervals
 from training.evaluate.calibration import calibrate
-from training.evaluate.ranking import Ranking, Row, divide, mean, mean_of, share
+from training.evaluate.ranking import HIGH_SENSITIVITY, Ranking, Row, divide, mean, mean_of, share
 
 ECE_BINS = 15
-HIGH_SENSITIVITY = 0.95
 HALF = 0.5
 LESION_PREFIX = "lesion_"
 PREVALENCES = (0.01, 0.05, 0.20)

@@ -14,13 +14,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from device.core.manifest import DIAGNOSES, Metric, OperatingPoint
 from training.data.case import UNKNOWN
 from training.evaluate.disturbances import DISTURBANCES, LEVELS
-from training.evaluate.metrics import ECE_BINS, HIGH_SENSITIVITY, Scored
+from training.evaluate.metrics import ECE_BINS, Scored
 from training.evaluate.probes import CLEAN
+from training.evaluate.ranking import HIGH_SENSITIVITY
 from training.evaluate.robustness import Robustness
 from training.evaluate.selective import SelectiveRisk, risk_curve
 from training.evaluate.subgroups import LOWEST_AUROC, Subgroup
@@ -173,11 +174,9 @@ def plot_reliability(pictures: Scored, path: Path) -> None:
 def confusion(pictures: Scored) -> NDArray[np.int64]:
     """Count pictures by true diagnosis (rows) and most probable one (columns), ``[K, K]``."""
     known_N = pictures.diagnosis_N != UNKNOWN
-    counts_KK: NDArray[np.int64] = confusion_matrix(
-        pictures.diagnosis_N[known_N],
-        pictures.diagnosis_probability_NK[known_N].argmax(axis=1),
-        labels=range(len(DIAGNOSES)),
-    )
+    guess_N = pictures.diagnosis_probability_NK.argmax(axis=1)
+    counts_KK = np.zeros((len(DIAGNOSES), len(DIAGNOSES)), dtype=np.int64)
+    np.add.at(counts_KK, (pictures.diagnosis_N[known_N], guess_N[known_N]), 1)
     return counts_KK
 
 

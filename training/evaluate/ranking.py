@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+HIGH_SENSITIVITY = 0.95
+
 Row: TypeAlias = NDArray[np.float64]
 """A figure for each row of weights, ``[W]``."""
 
@@ -46,7 +48,7 @@ class Ranking:
         self,
         weight_WN: NDArray[np.float64],
         chosen_N: NDArray[np.bool_],
-        sensitivity: float,
+        sensitivity: float = HIGH_SENSITIVITY,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
         Go down from the highest score until *sensitivity* is reached.

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
-from training.data.case import Case
+from training.data.case import UNKNOWN, Case
 from training.data.protocols import WARNINGS
 from training.evaluate.metrics import LESION_PREFIX, Scored, by_lesion
 from training.evaluate.plots import (
@@ -125,7 +125,8 @@ def write_report(
         plot_curves(curves, folder / CURVES_PLOT)
     plot_roc(scored, by_lesion(scored), evaluation.operating_point, folder / ROC_PLOT)
     plot_reliability(scored, folder / RELIABILITY_PLOT)
-    plot_confusion(counts_KK, folder / CONFUSION_PLOT)
+    if counts_KK.any():
+        plot_confusion(counts_KK, folder / CONFUSION_PLOT)
     plot_risk(scored, evaluation.selective, folder / RISK_PLOT)
     if evaluation.subgroups:
         plot_subgroups(evaluation.subgroups, evaluation.metrics["auroc"], folder / SUBGROUPS_PLOT)
@@ -245,7 +246,9 @@ def _page(evaluation: Evaluation, *, has_curves: bool) -> str:
         _picture("Loss and validation AUROC by epoch", CURVES_PLOT) if has_curves else None,
         _picture("ROC with the 95 % sensitivity point and both thresholds", ROC_PLOT),
         _picture("Promised probability against the share that came true", RELIABILITY_PLOT),
-        _picture("Confusion matrix of the seven diagnoses", CONFUSION_PLOT),
+        _picture("Confusion matrix of the seven diagnoses", CONFUSION_PLOT)
+        if (evaluation.scored.diagnosis_N != UNKNOWN).any()
+        else None,
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
 

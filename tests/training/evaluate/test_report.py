@@ -13,6 +13,7 @@ from rich.console import Console
 
 from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
 from tests.training.small import a_part
+from training.data.case import UNKNOWN
 from training.data.protocols import WARNINGS
 from training.evaluate.disturbances import DISTURBANCES, LEVELS
 from training.evaluate.metrics import evaluate_predictions, score
@@ -115,6 +116,14 @@ def test_the_page_shows_every_picture_it_names(written):
         picture_HWC = cv2.imread(str(written / name))
         assert min(picture_HWC.shape[:2]) > 200
         assert picture_HWC.std() > 5
+
+
+def test_a_set_without_diagnoses_has_a_report_without_their_matrix(evaluation, tmp_path):
+    unknown = replace(evaluation.scored, diagnosis_N=np.full(28, UNKNOWN))
+    bare = replace(evaluation, scored=unknown, subgroups=[], robustness=None)
+    write_report(bare, tmp_path)
+    assert "confusion.png" not in (tmp_path / "report.md").read_text()
+    assert not (tmp_path / "confusion.png").exists()
 
 
 def test_pictures_of_the_data_set_are_on_a_page_of_their_own(written):
