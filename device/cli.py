@@ -1,5 +1,5 @@
 """
-The command line: serve, classify, inspect, panel-test.
+The command line: serve, classify, inspect, panel-test, history.
 
 Nothing heavy is imported before a verb needs it, so that help and errors come at once.
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from device.commands import history
 from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
@@ -135,6 +136,7 @@ VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "classify": classify,
     "inspect": inspect,
     "panel-test": panel_test,
+    "history": history.run,
 }
 
 
@@ -152,6 +154,8 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--settings", type=Path, metavar="FILE", help="TOML file; see docs/settings.md"
         )
+        if name == "history":
+            history.add_arguments(verb)
         if name == "panel-test":
             for option, default, text in (
                 ("--seconds", 4.0, "for each state of the light"),

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import TYPE_CHECKING
 
 from device import __version__
 from device.board import find_board
@@ -17,7 +18,10 @@ from device.core.ports import Appliance, Application, Camera, Readiness, SelfTes
 from device.core.stopwatch import Recorder
 from device.core.values import Capture
 from device.panel.lines import Lines
-from device.settings import CameraSettings, ModelSettings, PanelSettings, Settings
+from device.settings import CameraSettings, HistorySettings, ModelSettings, PanelSettings, Settings
+
+if TYPE_CHECKING:
+    from device.history import Archive
 
 _WARM_UP_DRAWN_PX = 256
 """Drawing a large lesion would take longer than all the rest of a start."""
@@ -145,6 +149,30 @@ def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
     return classifier
 
 
+def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
+    """
+    Make the history, to be entered.
+
+    Args:
+        settings: Where it is and how much of it is kept.
+        repairs: Whether a missing database is made and a damaged one moved aside, as the box
+            does when it starts; otherwise entering raises HistoryError.
+    """
+    from device.history import Archive
+    from device.service.clock import is_clock_trusted
+    from device.service.queue_thread import QueueThread
+
+    return Archive(
+        settings.path,
+        make_thread=QueueThread,
+        is_clock_trusted=is_clock_trusted,
+        software_version=__version__,
+        keep_days=settings.keep_days,
+        keep_bytes=settings.keep_bytes,
+        repairs=repairs,
+    )
+
+
 @contextmanager
 def appliance(settings: Settings) -> Iterator[Appliance]:
     """
@@ -153,8 +181,9 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
     Button and light come first, to say that the box is starting; if they do not work they are
     tried again and again.
 
-    The order: model loaded and proved, worker, camera thread.  A camera that is missing does not
-    stop the box: uploads are answered, and readiness says what is wrong.
+    The order: model loaded and proved, history, worker, camera thread.  A camera that is missing
+    does not stop the box: uploads are answered, and readiness says what is wrong.  Nor does a
+    history that cannot be written, but then nothing is answered until it can.
 
     Raises:
         ModelError: Without a model that passes its test there is no box.
@@ -171,9 +200,18 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             lines = PANELS[settings.panel.kind](settings.panel)
             panel = stack.enter_context(PanelThread(lines, shown_s=settings.panel.answer_s))
         classifier = load_classifier(settings.model)
+        archive = open_history(settings.history, repairs=True)
+        if settings.history.keep_pictures:
+            archive.keep_pictures(
+                classifier.manifest.preprocess,
+                longest_px=settings.history.picture_px,
+                max_pixels=settings.picture.max_pixels,
+            )
+        stack.enter_context(archive)
         worker = stack.enter_context(
             Worker(
                 classifier,
+                record=archive.record,
                 max_pixels=settings.picture.max_pixels,
                 waiting=settings.server.queue_length,
             )
@@ -191,9 +229,12 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
         yield Appliance(
             frames=camera,
             examiner=worker,
+            history=archive,
             manifest=classifier.manifest,
             identity=classifier.identity,
-            readiness=lambda: Readiness(model=worker.problem(), camera=camera.problem()),
+            readiness=lambda: Readiness(
+                model=worker.problem(), camera=camera.problem(), history=archive.problem()
+            ),
             software_version=__version__,
             panel=panel,
         )

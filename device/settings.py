@@ -34,6 +34,23 @@ SHORTEST_TOKEN = 16
 """Characters; below it a token can be guessed over the network."""
 
 
+def state_directory() -> Path:
+    """
+    Where the box keeps what it must not forget, unless it is told otherwise.
+
+    That is what systemd made for the service (``STATE_DIRECTORY``), else ``edgederm`` below
+    ``XDG_STATE_HOME`` or ``~/.local/state``.
+    """
+    if given := os.environ.get("STATE_DIRECTORY", ""):
+        return Path(given.partition(":")[0])
+    if home := os.environ.get("XDG_STATE_HOME", ""):
+        return Path(home) / "edgederm"
+    try:
+        return Path.home() / ".local" / "state" / "edgederm"
+    except RuntimeError:  # A user without a home.
+        return Path("/var/lib/edgederm")
+
+
 Line = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
 """Name of a GPIO line, or its offset in digits."""
 
@@ -149,6 +166,21 @@ class PictureSettings(Section):
     max_pixels: Annotated[int, Field(ge=64 * 64, le=200_000_000)] = 25_000_000
 
 
+class HistorySettings(Section):
+    """What the box remembers of its answers, and for how long."""
+
+    path: Path = Field(default_factory=state_directory)
+    """Folder of the database, for this user alone."""
+    keep_pictures: bool = False
+    """Keep each picture that was answered, without its metadata, and a thumbnail of it."""
+    picture_px: Annotated[int, Field(ge=256, le=4096)] = 1024
+    """Longer side of a kept picture; a larger one is shrunk."""
+    keep_days: Annotated[int, Field(ge=0, le=36500)] = 365
+    """Results older than this are erased; 0 keeps them whatever their age."""
+    keep_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 2**30
+    """The oldest results are erased when the database holds more."""
+
+
 class Settings(BaseSettings):
     """All of it; read with :func:`load_settings`."""
 
@@ -166,6 +198,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     model: ModelSettings = ModelSettings()
     picture: PictureSettings = PictureSettings()
+    history: HistorySettings = Field(default_factory=HistorySettings)
 
     @classmethod
     def settings_customise_sources(

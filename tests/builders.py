@@ -28,8 +28,20 @@ from device.core.manifest import (
     Resize,
     TrainingRecord,
 )
-from device.core.values import Capture, ModelIdentity, Pixels, Prediction
+from device.core.values import (
+    Answer,
+    Capture,
+    Decision,
+    ModelIdentity,
+    Pixels,
+    Prediction,
+    QualityReport,
+    Reason,
+    Result,
+)
 from device.drawing import draw_lesion
+from device.history import Archive
+from device.service.queue_thread import QueueThread
 
 SIDE_PX = 64
 
@@ -128,6 +140,38 @@ def a_prediction(malignancy_logit: float = 0.0) -> Prediction:
         activation_map_HW=np.zeros((2, 2), dtype=np.float32),
         embedding_D=np.zeros(4, dtype=np.float32),
     )
+
+
+def an_answer(**changes: Any) -> Answer:
+    """An answer as ``examine`` gives it, or whatever *changes* say."""
+    fields: dict[str, Any] = {
+        "decision": Decision(
+            result=Result.UNCERTAIN,
+            probability_malignant=0.5,
+            diagnoses=dict.fromkeys(DIAGNOSES, 1 / 7),
+            reasons=(Reason(code="between_thresholds", text="between the two thresholds"),),
+        ),
+        "quality": QualityReport(brightness=0.6, saturated_share=0.0, contrast=0.1, sharpness=0.02),
+        "model": ModelIdentity(name="test", version="0.0.1", sha256="0" * 64),
+        "source": "upload",
+        "captured_at": datetime.now(UTC),
+        "activation_map_HW": np.zeros((2, 2), dtype=np.float32),
+        "stage_ns": {"inference": 1_000_000, "total": 2_000_000},
+    }
+    return Answer(**{**fields, **changes})
+
+
+def a_history(folder: Path, **changes: Any) -> Archive:
+    """A history in *folder*, to be entered; it trusts its clock."""
+    fields: dict[str, Any] = {
+        "make_thread": QueueThread,
+        "is_clock_trusted": lambda: True,
+        "software_version": "0.1.0",
+        "keep_days": 365,
+        "keep_bytes": 2**30,
+        "repairs": True,
+    }
+    return Archive(folder, **{**fields, **changes})
 
 
 class ScriptedClassifier:

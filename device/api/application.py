@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from device.api import problems
 from device.api.guard import Guard
-from device.api.routes import classify, health, model
+from device.api.routes import classify, health, lesions, model, results
 from device.api.schemas import Problem
 from device.api.upload import Uploads
 from device.core.document import NOTICE
@@ -62,6 +62,8 @@ def build_application(
     classify.add_routes(app.router, appliance, uploads=uploads)
     health.add_routes(app.router, appliance)
     model.add_routes(app.router, appliance)
+    results.add_routes(app.router, appliance)
+    lesions.add_routes(app.router, appliance)
 
     @app.head("/openapi.json", include_in_schema=False)
     @app.get("/openapi.json", include_in_schema=False)

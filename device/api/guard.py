@@ -22,8 +22,8 @@ from device.api import problems
 
 PUBLIC_PATHS = frozenset({"/healthz"})
 """Answered without a token."""
-WORKING_PATHS = frozenset({"/classify", "/readyz"})
-"""Even a GET makes camera and model work here, so no other site may cause one."""
+WORKING_PATHS = frozenset({"/classify", "/readyz", "/results.csv"})
+"""Even a GET makes camera or model work or leaves a trace, so no other site may cause one."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOREIGN_SITES = frozenset({"cross-site", "same-site"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]{1,5})?", re.IGNORECASE)

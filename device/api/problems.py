@@ -138,6 +138,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             example="picture refused: expected at least 64 pixels each way, found 32 x 32; send "
             "the camera's own file",
         ),
+        # Of the history.
+        "result-not-found": Kind(
+            status=404,
+            title="There is no such result",
+            example="expected the id of a result, found '00000007-abcdefghijklmnop'; it may have "
+            "been erased",
+        ),
+        "picture-not-kept": Kind(
+            status=404,
+            title="The picture was not kept",
+            example="expected a result with a picture, found one whose picture was not kept; the "
+            "setting history.keep_pictures decides when an answer is made",
+        ),
         # Of the box.
         "busy": Kind(
             status=503,
@@ -168,6 +181,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             title="The model did not answer",
             example="model refused (outputs): expected finite numbers, found NaN or infinity; "
             "install the model again",
+            retry_after_s=_LATER_S,
+        ),
+        "history": Kind(
+            status=503,
+            title="The history cannot be written or read",
+            example="history (full): expected room to write /var/lib/edgederm/history.sqlite, "
+            "found none; delete results or other files, or lower history.keep_bytes",
             retry_after_s=_LATER_S,
         ),
         "settings": Kind(

@@ -98,6 +98,7 @@ ANSWER_EXAMPLES: dict[str, dict[str, Any]] = {
                 "decision": 0.1,
                 "total": 59.1,
             },
+            "id": "00000041-q4zj7mhx2n5tk3ra",
             "notice": NOTICE,
         },
     },
@@ -131,6 +132,7 @@ ANSWER_EXAMPLES: dict[str, dict[str, Any]] = {
             "source": "upload",
             "captured_at": "2026-03-01T09:31:00Z",
             "timings_ms": {"decode": 6.1, "inference": 9.8, "total": 17.4},
+            "id": "00000042-2kx6wpd5yvb7qmnc",
             "notice": NOTICE,
         },
     },
@@ -150,6 +152,7 @@ def responses(
     *slugs: str,
     examples: dict[str, dict[str, Any]] | None = None,
     is_public: bool = False,
+    media_type: str | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """
     Describe a route's answers for the OpenAPI document.
@@ -158,8 +161,12 @@ def responses(
         slugs: Problems that this route answers with, besides those that every route has.
         examples: Of the success.
         is_public: Whether it answers without a token.
+        media_type: Of the success, where it is a file and no JSON.
     """
     described: dict[int | str, dict[str, Any]] = {}
+    if media_type is not None:
+        file = {"schema": {"type": "string", "contentMediaType": media_type}}
+        described[200] = {"description": "The file.", "content": {media_type: file}}
     if examples is not None:
         described[200] = {"content": {"application/json": {"examples": examples}}}
     every = {*slugs, *_EVERYWHERE, *(() if is_public else _WITH_TOKEN)}

@@ -87,26 +87,24 @@ class AnswerDocument(Document):
     timings_ms: dict[str, float] = Field(
         description="Milliseconds by stage in the order in which they ran, `total` last."
     )
+    id: str | None = Field(
+        default=None,
+        description="Under which the box keeps this answer, see `/results/{id}`; null for what "
+        "it does not keep.",
+    )
     notice: str = NOTICE
 
     @classmethod
-    def from_answer(cls, answer: Answer, *, capture_ns: int | None = None) -> Self:
+    def from_answer(cls, answer: Answer) -> Self:
         """
         Say *answer* in the outside's words; ``model_dump(mode="json")`` makes it plain JSON.
 
         Args:
             answer: Of :func:`device.examine.examine`.
-            capture_ns: Nanoseconds from asking for the frame to having it, where the
-                examination's own watch did not see them; they become the stage ``capture``
-                and count into ``total``.
 
         Threads: pure.
         """
         decision, quality, model = answer.decision, answer.quality, answer.model
-        stage_ns = dict(answer.stage_ns)
-        if capture_ns is not None:
-            total_ns = stage_ns.pop("total", sum(stage_ns.values())) + capture_ns
-            stage_ns = {"capture": capture_ns, **stage_ns, "total": total_ns}
         return cls(
             result=decision.result,
             probability_malignant=decision.probability_malignant,
@@ -125,6 +123,7 @@ class AnswerDocument(Document):
             captured_at=answer.captured_at,
             timings_ms={
                 name: round(spent_ns / _NS_PER_MS, _DECIMALS_MS)
-                for name, spent_ns in stage_ns.items()
+                for name, spent_ns in answer.stage_ns.items()
             },
+            id=answer.result_id,
         )

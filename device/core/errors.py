@@ -69,6 +69,41 @@ class ModelError(EdgeDermError):
         self.remedy = remedy
 
 
+class HistoryFault(str, Enum):
+    """Why the history could not be read or written."""
+
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    FOREIGN = "foreign"
+    NEWER = "newer"
+    FULL = "full"
+    LOCKED = "locked"
+    BACKUP = "backup"
+    STORAGE = "storage"
+
+
+class HistoryError(EdgeDermError):
+    """The history could not be read or written; what it could not record is not answered."""
+
+    slug = "history"
+
+    def __init__(self, fault: HistoryFault, text: str) -> None:
+        super().__init__(f"history ({fault.value}): {text}")
+        self.fault = fault
+
+
+class ResultNotFoundError(EdgeDermError):
+    """There is no such result or lesion, or no longer."""
+
+    slug = "result-not-found"
+
+
+class PictureNotKeptError(EdgeDermError):
+    """The result is there, its picture is not."""
+
+    slug = "picture-not-kept"
+
+
 class BusyError(EdgeDermError):
     """The queue in front of the classifier is full; try again a little later."""
 

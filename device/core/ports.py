@@ -6,13 +6,25 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
 from device.core.manifest import ModelManifest
 from device.core.panel import Panel
+from device.core.results import (
+    Annotation,
+    AuditEntry,
+    LesionDocument,
+    LesionPage,
+    ResultDocument,
+    ResultFilter,
+    ResultPage,
+)
 from device.core.values import Answer, Capture, ModelIdentity, Pixels, Prediction
+
+T = TypeVar("T")
 
 Application: TypeAlias = Callable[[Any, Any, Any], Coroutine[None, None, None]]
 """An ASGI 3 application: what the HTTP loop serves."""
@@ -105,9 +117,134 @@ class Examiner(Protocol):
         Raises:
             BusyError: The queue is full.
 
-        The future fails with DecodeError or ModelError as :func:`device.examine.examine`
-        does, or with NotReadyError when the box is stopping.  Any thread.
+        The answer is in the history before the future gives it.  The future fails with
+        DecodeError or ModelError as :func:`device.examine.examine` does, with HistoryError
+        when the answer could not be recorded, or with NotReadyError when the box is stopping.
+        Any thread.
         """
+        ...
+
+
+class JobThread(Protocol):
+    """A thread with a bounded queue in front of it."""
+
+    def __enter__(self) -> Self:
+        """Start the thread."""
+        ...
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Queue *work*; raises BusyError if the queue is full."""
+        ...
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Finish the job at hand, fail those that wait, and end the thread."""
+        ...
+
+
+class MakeJobThread(Protocol):
+    """Makes a :class:`JobThread`, not yet started."""
+
+    def __call__(self, name: str, *, waiting: int, finish: Callable[[], None] = ...) -> JobThread:
+        """Name the thread, bound its queue, and say what it does as its last act."""
+        ...
+
+
+class History(Protocol):
+    """
+    The recorded answers as the edges see them.
+
+    Every future fails with HistoryError when the storage does not work, and with
+    ResultNotFoundError for an id that names nothing; every call raises BusyError when too many
+    wait already.  *actor* stands in the audit trail: who asked for it.  Any thread.
+    """
+
+    def page(self, wanted: ResultFilter, *, cursor: int | None, limit: int) -> Future[ResultPage]:
+        """
+        Look for results, the newest first.
+
+        Args:
+            wanted: Which.
+            cursor: ``next`` of the page before; None for the first.
+            limit: Most results of one page.
+
+        New results never shift a page: a cursor stands between two results.
+        """
+        ...
+
+    def result(self, result_id: str) -> Future[ResultDocument]:
+        """Look up one result."""
+        ...
+
+    def annotate(
+        self, result_id: str, changes: Annotation, *, actor: str
+    ) -> Future[ResultDocument]:
+        """Set those members of *changes* that were stated; returns the result as it is then."""
+        ...
+
+    def delete(self, result_id: str, *, actor: str) -> Future[None]:
+        """Erase a result: gone from the database, its log, its free pages."""
+        ...
+
+    def picture(self, result_id: str) -> Future[bytes]:
+        """Return the kept picture, a JPEG file; fails with PictureNotKeptError without one."""
+        ...
+
+    def thumbnail(self, result_id: str) -> Future[bytes]:
+        """Return the small picture, a JPEG file; fails with PictureNotKeptError without one."""
+        ...
+
+    def heatmap(self, result_id: str) -> Future[bytes]:
+        """Return the activation map as a PNG file, over the picture where that was kept."""
+        ...
+
+    def report(self, result_id: str) -> Future[bytes]:
+        """Return one page about a result for a doctor, a PDF file."""
+        ...
+
+    def lesions(
+        self, *, patient_reference: str | None, cursor: int | None, limit: int
+    ) -> Future[LesionPage]:
+        """List the lesions of one patient, or of all; the one with the newest result first."""
+        ...
+
+    def lesion(
+        self, lesion_reference: str, *, patient_reference: str | None
+    ) -> Future[LesionDocument]:
+        """Return the results of one lesion in their order; without a patient, of nobody's."""
+        ...
+
+    def begin_export(self, *, actor: str) -> Future[str]:
+        """Note in the audit trail that results are handed out; returns the CSV's first line."""
+        ...
+
+    def csv_page(
+        self, wanted: ResultFilter, *, cursor: int | None
+    ) -> Future[tuple[str, int | None]]:
+        """Return some lines of CSV, the newest result first, and the next cursor."""
+        ...
+
+
+class HistoryKeeping(History, Protocol):
+    """What the owner of a box may do with the history besides, on the command line."""
+
+    def audit_trail(self) -> Future[list[AuditEntry]]:
+        """Return who did what, the oldest entry first."""
+        ...
+
+    def export_dataset(self, folder: Path, *, actor: str) -> Future[int]:
+        """Write the pictures that may be trained on into a new folder; returns their number."""
+        ...
+
+    def back_up(self, target: Path, *, actor: str) -> Future[None]:
+        """Copy the whole history into one new file."""
+        ...
+
+    def restore(self, source: Path, *, actor: str) -> Future[int]:
+        """Put a verified backup in its place; returns how many results there are then."""
+        ...
+
+    def prune(self) -> Future[int]:
+        """Erase what is too old or too much; returns how many results that were."""
         ...
 
 
@@ -117,11 +254,12 @@ class Readiness:
 
     model: str | None
     camera: str | None
+    history: str | None = None
 
     @property
     def is_ready(self) -> bool:
         """Whether a press of the button would get an answer."""
-        return self.model is None and self.camera is None
+        return self.model is None and self.camera is None and self.history is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +268,7 @@ class Appliance:
 
     frames: Frames
     examiner: Examiner
+    history: History
     manifest: ModelManifest
     identity: ModelIdentity
     readiness: Callable[[], Readiness]

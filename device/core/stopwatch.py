@@ -13,14 +13,17 @@ class Recorder:
 
     Args:
         clock_ns: Monotonic nanoseconds; ``time.perf_counter_ns`` outside of tests.
+        earlier_ns: Stages that somebody else timed before; they count into ``total``.
 
     Threads: one.
     """
 
-    def __init__(self, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, clock_ns: Callable[[], int], *, earlier_ns: Mapping[str, int] | None = None
+    ) -> None:
         self._clock_ns = clock_ns
-        self._started_ns = clock_ns()
-        self._stage_ns: dict[str, int] = {}
+        self._stage_ns: dict[str, int] = dict(earlier_ns or {})
+        self._started_ns = clock_ns() - sum(self._stage_ns.values())
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -60,6 +60,8 @@ class Capture:
     """Exposure time in microseconds as the sensor reports it; None if it does not."""
     analog_gain: float | None = None
     """Gain before the converter, dimensionless; None if the sensor does not report it."""
+    capture_ns: int | None = None
+    """Nanoseconds from asking for the frame to having it; None for what was not asked for."""
 
     def __post_init__(self) -> None:
         if (self.encoded is None) == (self.pixels_HWC is None):
@@ -149,3 +151,5 @@ class Answer:
     """fp32 ``[h, w]``, for the overlay."""
     stage_ns: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Nanoseconds spent in each stage, in the order in which they ran, ``total`` last."""
+    result_id: str | None = None
+    """Under which the history keeps the answer; None as long as it does not."""

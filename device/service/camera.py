@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
 from types import TracebackType
 
 from typing_extensions import Self
@@ -67,7 +68,8 @@ class CameraThread:
 
     def request(self) -> Future[Capture]:
         """Ask for a frame; see ``device.core.ports.Frames``."""
-        return self._jobs.submit(self._capture)
+        asked_ns = time.perf_counter_ns()
+        return self._jobs.submit(lambda: self._capture(asked_ns))
 
     def problem(self) -> str | None:
         """
@@ -99,7 +101,7 @@ class CameraThread:
             return self._sentence(error)
         return None
 
-    def _capture(self) -> Capture:
+    def _capture(self, asked_ns: int) -> Capture:
         try:
             if not self._is_open:
                 self._camera.__enter__()
@@ -112,7 +114,7 @@ class CameraThread:
             raise
         self._delivered_s = self._clock_s()
         self._last_problem = None
-        return capture
+        return replace(capture, capture_ns=time.perf_counter_ns() - asked_ns)
 
     def _sentence(self, error: Exception) -> str:
         if isinstance(error, EdgeDermError):

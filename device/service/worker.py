@@ -26,12 +26,22 @@ class Worker:
 
     Args:
         classifier: From here on only this thread touches it.
+        record: Returns an answer only after it was committed to the history, with its id; it
+            raises HistoryError otherwise.  The next picture waits meanwhile.
         max_pixels: Largest picture that is unpacked.
         waiting: Pictures that may wait while one is examined.
     """
 
-    def __init__(self, classifier: SelfTestingClassifier, *, max_pixels: int, waiting: int) -> None:
+    def __init__(
+        self,
+        classifier: SelfTestingClassifier,
+        *,
+        record: Callable[[Capture, Answer], Answer],
+        max_pixels: int,
+        waiting: int,
+    ) -> None:
         self._classifier = classifier
+        self._record = record
         self._max_pixels = max_pixels
         self._jobs = QueueThread("worker", waiting=waiting)
         # A classifier is handed out only after it has passed its self-test.
@@ -72,9 +82,15 @@ class Worker:
         return self._last_problem
 
     def _examining(self, capture: Capture) -> Callable[[], Answer]:
-        return lambda: examine(
-            capture,
-            self._classifier,
-            Recorder(time.perf_counter_ns),
-            max_pixels=self._max_pixels,
-        )
+        def work() -> Answer:
+            earlier_ns = {} if capture.capture_ns is None else {"capture": capture.capture_ns}
+            answer = examine(
+                capture,
+                self._classifier,
+                Recorder(time.perf_counter_ns, earlier_ns=earlier_ns),
+                max_pixels=self._max_pixels,
+            )
+            # Recorded first, shown then: nobody sees an answer that a power cut would undo.
+            return self._record(capture, answer)
+
+        return work

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -25,6 +26,8 @@ class Box:
     """A running daemon on a port of the system's choice."""
 
     def __init__(self, *, environment, program=("-m", "device", "serve"), files=None):
+        self._state = tempfile.TemporaryDirectory()
+        environment = {"EDGEDERM_HISTORY__PATH": self._state.name, **environment}
         self.process = subprocess.Popen(
             [sys.executable, *program],
             stderr=subprocess.PIPE,
@@ -61,6 +64,7 @@ class Box:
         status = self.process.wait(timeout=20)
         self._reader.join(5)
         self.process.stderr.close()
+        self._state.cleanup()
         return status
 
 

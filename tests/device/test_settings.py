@@ -13,6 +13,7 @@ from device.settings import PACKAGE, Settings, load_settings
 pytestmark = pytest.mark.portable
 
 TOKEN = "correct-horse-battery"
+STATE = Path("/home/box/.local/state/edgederm")
 
 # Every key: what it is by default, and how another value is written in TOML, in the environment,
 # and read back.
@@ -49,6 +50,11 @@ KEYS = [
     ("model", "path", PACKAGE / "models/student.onnx", '"m.onnx"', "m.onnx", Path("m.onnx")),
     ("model", "threads", 1, "2", "2", 2),
     ("picture", "max_pixels", 25_000_000, "200000000", "200000000", 200_000_000),
+    ("history", "path", STATE, '"/srv/state"', "/srv/state", Path("/srv/state")),
+    ("history", "keep_pictures", False, "true", "true", True),
+    ("history", "picture_px", 1024, "2048", "2048", 2048),
+    ("history", "keep_days", 365, "0", "0", 0),
+    ("history", "keep_bytes", 2**30, "1048576", "1048576", 2**20),
 ]
 NAMES = [f"{section}.{key}" for section, key, *_ in KEYS]
 
@@ -57,6 +63,9 @@ NAMES = [f"{section}.{key}" for section, key, *_ in KEYS]
 def _bare_environment(monkeypatch):
     for name in [name for name in os.environ if name.upper().startswith("EDGEDERM_")]:
         monkeypatch.delenv(name)
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/box")
 
 
 @pytest.fixture
@@ -170,6 +179,9 @@ def test_variables_of_others_are_left_alone(monkeypatch):
         "[server]\nqueue_length = 0\n",
         "[model]\nthreads = 17\n",
         "[picture]\nmax_pixels = 200_000_001\n",
+        "[history]\npicture_px = 255\n",
+        "[history]\nkeep_days = -1\n",
+        "[history]\nkeep_bytes = 1048575\n",
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(write, text):
@@ -276,3 +288,15 @@ def test_a_refusal_does_not_print_the_token_not_even_in_a_traceback(write, text)
     printed = "".join(traceback.format_exception(caught.value))
     assert TOKEN not in printed
     assert "guess-me" not in printed
+
+
+def test_the_state_directory_is_the_services_if_there_is_one(monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/box/state")
+    assert load_settings().history.path == Path("/home/box/state/edgederm")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/edgederm:/var/lib/other")
+    assert load_settings().history.path == Path("/var/lib/edgederm")
+
+
+def test_a_user_without_a_home_has_the_systems_state_directory(monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert load_settings().history.path == Path("/var/lib/edgederm")

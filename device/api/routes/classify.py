@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from concurrent.futures import Future
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request
 
 from device.api import problems
 from device.api.schemas import ANSWER_EXAMPLES, responses
 from device.api.upload import FORM_PART, FORM_TYPE, PICTURE_TYPES, Uploads
+from device.api.waiting import outcome
 from device.core.document import AnswerDocument
-from device.core.errors import CameraError, DecodeError, DecodeFault, NotReadyError
+from device.core.errors import CameraError, DecodeError, DecodeFault
 from device.core.ports import Appliance
 from device.core.values import Capture
 
-T = TypeVar("T")
 SOURCE = "upload"
-_OF_THE_BOX = ("busy", "not-ready", "model")
+_OF_THE_BOX = ("busy", "not-ready", "model", "history")
 _OF_THE_PICTURE = tuple(f"{DecodeError.slug}-{fault.value}" for fault in DecodeFault)
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -59,17 +56,15 @@ def add_routes(router: APIRouter, appliance: Appliance, *, uploads: Uploads) -> 
     )
     async def classify_frame() -> AnswerDocument:
         """Expose a frame after this request arrived, and answer for it."""
-        asked_ns = time.perf_counter_ns()
-        capture = await _outcome(appliance.frames.request())
-        capture_ns = time.perf_counter_ns() - asked_ns
+        capture = await outcome(appliance.frames.request())
         try:
-            answer = await _outcome(appliance.examiner.submit(capture))
+            answer = await outcome(appliance.examiner.submit(capture))
         except DecodeError as error:
             # The client sent no picture, so it is not the client who can send a better one.
             raise CameraError(
                 f"the camera ({capture.source}) delivered what cannot be scored: {error}"
             ) from error
-        return AnswerDocument.from_answer(answer, capture_ns=capture_ns)
+        return AnswerDocument.from_answer(answer)
 
     @router.post(
         "/classify",
@@ -92,24 +87,4 @@ def add_routes(router: APIRouter, appliance: Appliance, *, uploads: Uploads) -> 
         arrived_at = datetime.now(timezone.utc)
         encoded = await uploads.receive(request)
         capture = Capture(source=SOURCE, captured_at=arrived_at, encoded=encoded)
-        return AnswerDocument.from_answer(await _outcome(appliance.examiner.submit(capture)))
-
-
-async def _outcome(future: Future[T]) -> T:
-    """
-    Wait for a port's future.
-
-    A request is cancelled at the end of the box alone; then the work is given up with it, unless
-    it is under way.
-
-    Raises:
-        NotReadyError: The part gave the work up.
-    """
-    waiting = asyncio.wrap_future(future)
-    try:
-        return await asyncio.shield(waiting)
-    except asyncio.CancelledError:
-        if waiting.cancelled():
-            raise NotReadyError("the box is stopping; ask again in a moment") from None
-        waiting.cancel()
-        raise
+        return AnswerDocument.from_answer(await outcome(appliance.examiner.submit(capture)))

@@ -47,7 +47,7 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
                 "ready": {
                     "value": {
                         "status": "ready",
-                        "parts": {"model": "ok", "camera": "ok"},
+                        "parts": {"model": "ok", "camera": "ok", "history": "ok"},
                         "software_version": "0.1.0",
                     }
                 }
@@ -55,9 +55,9 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
         ),
     )
     async def readyz() -> Ready:
-        """Run the model's self-test and see that the camera delivers."""
+        """Run the model's self-test, see that the camera delivers and the history takes a row."""
         found = await readiness.run()
-        wrong = {"model": found.model, "camera": found.camera}
+        wrong = {"model": found.model, "camera": found.camera, "history": found.history}
         if found.is_ready:
             return Ready(
                 parts=dict.fromkeys(wrong, OK), software_version=appliance.software_version

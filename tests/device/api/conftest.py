@@ -19,7 +19,7 @@ from device.core.ports import Appliance, Readiness
 from device.core.stopwatch import Recorder
 from device.core.values import ModelIdentity
 from device.examine import examine
-from tests.builders import a_capture, a_manifest, a_prediction
+from tests.builders import a_capture, a_history, a_manifest, a_prediction
 
 ADDRESS = "http://127.0.0.1:8000"
 MAX_PIXELS = 1_000_000
@@ -54,8 +54,9 @@ class RedIsMalignant:
 class FakeExaminer:
     """One thread, the real path, and what a test wants to go wrong."""
 
-    def __init__(self):
+    def __init__(self, record):
         self.classifier = RedIsMalignant()
+        self.record = record
         self.refusal = None
         self.failure = None
         self.queue_length = 4
@@ -79,9 +80,10 @@ class FakeExaminer:
         assert self.gate.wait(30)
         if self.failure is not None:
             raise self.failure
-        return examine(
-            capture, self.classifier, Recorder(time.perf_counter_ns), max_pixels=MAX_PIXELS
-        )
+        earlier_ns = {} if capture.capture_ns is None else {"capture": capture.capture_ns}
+        watch = Recorder(time.perf_counter_ns, earlier_ns=earlier_ns)
+        answer = examine(capture, self.classifier, watch, max_pixels=MAX_PIXELS)
+        return self.record(capture, answer)
 
     def close(self):
         self.gate.set()
@@ -111,26 +113,36 @@ class FakeFrames:
                 if self.encoded is None
                 else {"encoded": self.encoded}
             )
-            future.set_result(a_capture(source="replay", **content))
+            future.set_result(a_capture(source="replay", capture_ns=2_000_000, **content))
         return future
 
 
 class Box:
     """The fakes, and the client that talks to them."""
 
-    def __init__(self):
+    def __init__(self, folder):
+        self.history = a_history(folder)
+        self.history.__enter__()
         self.frames = FakeFrames()
-        self.examiner = FakeExaminer()
+        self.examiner = FakeExaminer(self.history.record)
+        self.history.keep_pictures(
+            self.examiner.classifier.manifest.preprocess, longest_px=512, max_pixels=MAX_PIXELS
+        )
         self.ready = Readiness(model=None, camera=None)
         self.checks = itertools.count()
         self.appliance = Appliance(
             frames=self.frames,
             examiner=self.examiner,
+            history=self.history,
             manifest=self.examiner.classifier.manifest,
             identity=self.examiner.classifier.identity,
             readiness=lambda: self.check(),  # noqa: PLW0108 - a test may exchange it
             software_version="0.1.0",
         )
+
+    def close(self):
+        self.examiner.close()
+        self.history.__exit__(None, None, None)
 
     def check(self):
         next(self.checks)
@@ -164,10 +176,10 @@ def jpeg(picture_HWC=None, **options):
 
 
 @pytest.fixture
-def box():
-    made = Box()
+def box(tmp_path):
+    made = Box(tmp_path / "state")
     yield made
-    made.examiner.close()
+    made.close()
 
 
 @pytest.fixture

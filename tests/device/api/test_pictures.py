@@ -236,11 +236,11 @@ def httpx_safe(path):
 # Run in a fresh process, whose peak is its own: refuse text, then the file, then the file again
 # in a form, and tell by how many KiB the peak of resident memory rose over the first refusal's.
 MEASURE = """
-import resource, sys
+import pathlib, resource, sys
 sys.path[:0] = ["tests/device/api"]
 from conftest import Box
 content = open(sys.argv[1], "rb").read()
-box = Box()
+box = Box(pathlib.Path(sys.argv[2]))
 with box.client() as client:
     def ask(content):
         headers = {"Content-Type": "image/png"}
@@ -253,7 +253,7 @@ with box.client() as client:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert ask(content) == ["picture-too-large"] * 2
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-box.examiner.close()
+box.close()
 """
 
 
@@ -263,7 +263,7 @@ def test_a_picture_of_64_megapixels_costs_no_more_memory_than_a_refusal(tmp_path
     bomb.write_bytes(png_of_one_color(8000, 8000))
     assert bomb.stat().st_size < 250 * 1024
     run = subprocess.run(
-        [sys.executable, "-c", MEASURE, bomb],
+        [sys.executable, "-c", MEASURE, bomb, tmp_path / "state"],
         cwd=ROOT,
         env={"PYTHONPATH": "."},
         capture_output=True,

@@ -33,6 +33,9 @@ def test_the_slugs_are_those_that_clients_know():
         "panel",
         "picture",
         "model",
+        "history",
+        "result-not-found",
+        "picture-not-kept",
         "busy",
         "not-ready",
     }

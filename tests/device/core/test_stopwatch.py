@@ -38,3 +38,10 @@ def test_what_it_gives_away_cannot_be_changed():
     stages = Recorder(clock_ns=count().__next__).stages()
     with pytest.raises(TypeError):
         stages["total"] = 0
+
+
+def test_what_was_timed_before_comes_first_and_counts():
+    recorder = Recorder(clock_ns=count().__next__, earlier_ns={"capture": 100})
+    with recorder.stage("decode"):
+        pass
+    assert list(recorder.stages().items()) == [("capture", 100), ("decode", 1), ("total", 103)]

@@ -3,16 +3,34 @@
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
-from device.core.errors import BusyError, CameraError, ModelError, NotReadyError
+from device.core.errors import (
+    BusyError,
+    CameraError,
+    HistoryError,
+    HistoryFault,
+    ModelError,
+    NotReadyError,
+)
 from device.service.camera import FRESH_S, CameraThread
 from device.service.queue_thread import QueueThread
 from device.service.worker import Worker
 from tests.builders import ScriptedClassifier, a_capture
 
 pytestmark = pytest.mark.portable
+
+
+def a_worker(classifier):
+    """Of one picture that may wait; its answers are recorded at once."""
+    return Worker(
+        classifier,
+        record=lambda capture, answer: replace(answer, result_id="1"),
+        max_pixels=10**6,
+        waiting=1,
+    )
 
 
 class FakeCamera:
@@ -245,7 +263,7 @@ def test_a_worker_answers_while_the_camera_is_wedged():
     camera.gate.clear()
     with (
         CameraThread(camera, timeout_s=30.0) as frames,
-        Worker(ScriptedClassifier(), max_pixels=10**6, waiting=1) as worker,
+        a_worker(ScriptedClassifier()) as worker,
     ):
         stuck = frames.request()
         assert worker.submit(a_capture()).result(timeout=5).decision.result == "uncertain"
@@ -255,7 +273,7 @@ def test_a_worker_answers_while_the_camera_is_wedged():
 
 def test_the_model_is_tested_when_readiness_is_asked():
     classifier = ScriptedClassifier()
-    with Worker(classifier, max_pixels=10**6, waiting=1) as worker:
+    with a_worker(classifier) as worker:
         assert worker.problem() is None
         classifier.error = ModelError(field="golden", expected=1, found=2, remedy="install it")
         assert "install it" in worker.problem()
@@ -265,7 +283,7 @@ def test_the_model_is_tested_when_readiness_is_asked():
 
 def test_a_worker_that_is_busy_from_the_start_has_a_model_that_was_tested():
     """Nobody hands out a classifier that has not passed."""
-    worker = Worker(ScriptedClassifier(), max_pixels=10**6, waiting=1)
+    worker = a_worker(ScriptedClassifier())
     worker.submit(a_capture())  # Not yet started, so it stays in the queue.
     assert worker.problem() is None
 
@@ -279,7 +297,7 @@ def test_a_busy_worker_is_not_a_broken_one():
         gate.wait(5)
         return ScriptedClassifier().classify(image)
 
-    with Worker(classifier, max_pixels=10**6, waiting=1) as worker:
+    with a_worker(classifier) as worker:
         assert worker.problem() is None
         classifier.classify = slow
         first = worker.submit(a_capture())
@@ -288,3 +306,40 @@ def test_a_busy_worker_is_not_a_broken_one():
         assert worker.problem() is None
         gate.set()
         first.result(timeout=5)
+
+
+def test_an_answer_comes_out_with_the_id_under_which_it_was_recorded():
+    recorded = []
+
+    def record(capture, answer):
+        recorded.append((capture, answer))
+        return replace(answer, result_id="7")
+
+    with Worker(ScriptedClassifier(), record=record, max_pixels=10**6, waiting=1) as worker:
+        capture = a_capture()
+        assert worker.submit(capture).result(timeout=5).result_id == "7"
+    assert recorded[0][0] is capture
+    assert recorded[0][1].result_id is None
+
+
+def test_what_cannot_be_recorded_is_not_answered():
+    def record(capture, answer):
+        raise HistoryError(HistoryFault.FULL, "expected room, found none; delete something")
+
+    with Worker(ScriptedClassifier(), record=record, max_pixels=10**6, waiting=1) as worker:
+        with pytest.raises(HistoryError, match="found none"):
+            worker.submit(a_capture()).result(timeout=5)
+        assert worker.problem() is None
+
+
+def test_the_wait_for_the_frame_is_a_stage_of_the_answer():
+    with a_worker(ScriptedClassifier()) as worker:
+        stages = worker.submit(a_capture(capture_ns=5 * 10**9)).result(timeout=5).stage_ns
+    assert next(iter(stages.items())) == ("capture", 5 * 10**9)
+    assert list(stages)[-1] == "total"
+    assert stages["total"] >= 5 * 10**9 + stages["decode"]
+
+
+def test_the_camera_says_how_long_a_frame_took():
+    with CameraThread(FakeCamera(), timeout_s=1.0) as frames:
+        assert 0 < frames.request().result(timeout=5).capture_ns < 5 * 10**9

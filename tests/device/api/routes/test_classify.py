@@ -1,19 +1,15 @@
 """``/classify``: frames and uploads become answers, and whatever goes wrong has its own word."""
 
-import asyncio
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 import pytest
 
-from device.api.routes.classify import _outcome
 from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import (
     BusyError,
     CameraError,
-    DecodeError,
-    DecodeFault,
     ModelError,
     NotReadyError,
     SettingsError,
@@ -165,36 +161,3 @@ def test_requests_start_no_threads(client, box, picture):
         client.post("/classify", content=picture, headers=JPEG)
         client.get("/classify")
     assert threading.active_count() == before
-
-
-def test_work_that_was_given_up_is_not_ready():
-    """A future that its part cancelled must not look like a request that was cancelled."""
-
-    async def ask():
-        future = Future()
-        future.cancel()
-        with pytest.raises(NotReadyError, match="stopping"):
-            await _outcome(future)
-
-    asyncio.run(ask())
-
-
-@pytest.mark.parametrize("is_running", [True, False])
-def test_work_for_a_request_that_was_cancelled_is_given_up_unless_it_runs(is_running, caplog):
-    """What comes of it may even come after the loop has closed."""
-    future = Future()
-    if is_running:
-        future.set_running_or_notify_cancel()
-
-    async def ask():
-        request = asyncio.ensure_future(_outcome(future))
-        await asyncio.sleep(0)
-        request.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await request
-
-    asyncio.run(ask())
-    assert future.cancelled() != is_running
-    if is_running:
-        future.set_exception(DecodeError(DecodeFault.EMPTY, "too late for anybody to read"))
-    assert not caplog.text

@@ -25,7 +25,7 @@ def test_ready_names_its_parts_and_the_software(client):
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
-        "parts": {"model": "ok", "camera": "ok"},
+        "parts": {"model": "ok", "camera": "ok", "history": "ok"},
         "software_version": "0.1.0",
     }
 
@@ -35,13 +35,20 @@ def test_ready_names_its_parts_and_the_software(client):
     [
         (
             Readiness(model=None, camera="no frame; plug it in"),
-            {"model": "ok", "camera": "no frame; plug it in"},
+            {"model": "ok", "camera": "no frame; plug it in", "history": "ok"},
         ),
         (
             Readiness(model="self-test failed", camera=None),
-            {"model": "self-test failed", "camera": "ok"},
+            {"model": "self-test failed", "camera": "ok", "history": "ok"},
         ),
-        (Readiness(model="a", camera="b"), {"model": "a", "camera": "b"}),
+        (
+            Readiness(model=None, camera=None, history="history (full): no room"),
+            {"model": "ok", "camera": "ok", "history": "history (full): no room"},
+        ),
+        (
+            Readiness(model="a", camera="b", history="c"),
+            {"model": "a", "camera": "b", "history": "c"},
+        ),
     ],
 )
 def test_a_box_that_is_not_ready_says_which_part(client, box, check_problem, ready, parts):

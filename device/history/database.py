@@ -1,0 +1,216 @@
+"""
+The file: opened with the promises that we make, and what SQLite says when it cannot keep them.
+
+The only door to ``sqlite3`` is this room.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from device.core.errors import HistoryError, HistoryFault
+from device.history.migrations import migrate, schema_of
+
+FILE_NAME = "history.sqlite"
+SIDE_FILES = ("", "-wal", "-shm", "-journal")
+"""What a database may consist of."""
+UNFINISHED = ".{}.unfinished"
+"""Name of a copy on its way; one that a power cut left behind is removed at the next start."""
+RESERVE_BYTES = 4 * 2**20
+"""No answer is recorded with less free: on a full disk not even an erasure would succeed."""
+_LOCK_WAIT_S = 5.0
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # An answer that was shown survives a power cut.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # What is deleted is overwritten with zeros.
+    "PRAGMA secure_delete = ON",
+    # No copy of a row in a file that nobody watches.
+    "PRAGMA temp_store = MEMORY",
+    # Copying the log into the database waits until nobody waits for an answer.
+    "PRAGMA wal_autocheckpoint = 0",
+)
+_log = logging.getLogger(__name__)
+
+
+def open_writer(path: Path, *, now_us: int) -> sqlite3.Connection:
+    """
+    Open the database, make it if it is not there, and bring it to the newest schema.
+
+    Args:
+        path: Of the file; its folder is made for nobody but us.
+        now_us: Microseconds since 1970, for the record of a migration.
+
+    Raises:
+        HistoryError: It cannot be opened, is damaged, of newer software or somebody else's.
+
+    Threads: the connection belongs to the one that opened it.
+    """
+    with translated(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for suffix in SIDE_FILES:
+            left = UNFINISHED.format(path.name) + suffix
+            path.with_name(left).unlink(missing_ok=True)
+        # SQLite gives log and index the rights of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path.chmod(0o600)
+        connection = connect(path)
+        try:
+            # First the question whose file this is: the next lines change it.
+            schema_of(connection)
+            for pragma in _PRAGMAS:
+                connection.execute(pragma).close()
+            migrate(connection, now_us=now_us)
+            # Finishes what the last power cut interrupted, an erasure above all.
+            empty_log(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open an existing file; transactions begin where we say so."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=_LOCK_WAIT_S,
+        isolation_level=None,
+    )
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """
+    Open a connection that cannot write, and close it after the block.
+
+    Raises:
+        HistoryError: There is no database, or SQLite complains inside the block.
+    """
+    if not path.exists():
+        raise HistoryError(
+            HistoryFault.MISSING,
+            f"expected a database in {path.parent}, found none; the box makes it when it "
+            "starts, so check history.path",
+        )
+    with translated(path), closing(connect(path)) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        yield connection
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """
+    Look for damage in the results; pictures, which may be many, are left out.
+
+    Raises:
+        sqlite3.DatabaseError: There is some.
+    """
+    with closing(connection.execute("PRAGMA quick_check(result)")) as cursor:
+        (found,) = cursor.fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """
+    Copy the log into the database and cut it to nothing: no old row stays in it.
+
+    Raises:
+        HistoryError: Another program reads the database and does not stop.
+    """
+    with closing(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")) as cursor:
+        (is_busy, _, _) = cursor.fetchone()
+    if is_busy:
+        raise HistoryError(
+            HistoryFault.LOCKED,
+            "what was erased stays in the log as long as another program reads the database; "
+            "end that program and ask again",
+        )
+
+
+def move_aside(path: Path, now: datetime) -> Path:
+    """Rename a damaged database with all that belongs to it; returns its new place."""
+    stamp = now.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    aside, number = path.with_name(f"{path.name}.damaged-{stamp}"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    for suffix in SIDE_FILES:
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(aside.with_name(aside.name + suffix))
+    _log.error(
+        "event=history.damaged moved_to=%r remedy='restore a backup: python -m device history "
+        "restore'",
+        str(aside),
+    )
+    return aside
+
+
+def check_room(path: Path) -> None:
+    """
+    See that the disk has room for more than one answer.
+
+    Raises:
+        HistoryError: It has less than :data:`RESERVE_BYTES`.
+    """
+    free_bytes = shutil.disk_usage(path.parent).free
+    if free_bytes < RESERVE_BYTES:
+        raise HistoryError(
+            HistoryFault.FULL,
+            f"expected at least {RESERVE_BYTES} bytes free in {path.parent}, found "
+            f"{free_bytes}; delete results or other files, or lower history.keep_bytes",
+        )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system raise in the block into a HistoryError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        # Its other children (a broken constraint, a wrong call) are mistakes of ours.
+        if type(error) not in {sqlite3.DatabaseError, sqlite3.OperationalError}:
+            raise
+        raise _history_error(path, error) from error
+    except OSError as error:
+        raise HistoryError(
+            HistoryFault.STORAGE,
+            f"expected to read and write {path}, found {error.strerror}; check history.path and "
+            "whose it is",
+        ) from error
+
+
+def _history_error(path: Path, error: sqlite3.DatabaseError) -> HistoryError:
+    text = str(error)
+    # Python 3.10 does not tell SQLite's own code.  Damage is the one that has the class itself.
+    if type(error) is sqlite3.DatabaseError:
+        return HistoryError(
+            HistoryFault.DAMAGED,
+            f"expected a whole database in {path}, found '{text}'; restore a backup with "
+            "`python -m device history restore`",
+        )
+    if "full" in text:
+        return HistoryError(
+            HistoryFault.FULL,
+            f"expected room to write {path}, found none; delete results or other files, or lower "
+            "history.keep_bytes",
+        )
+    if "locked" in text:
+        return HistoryError(
+            HistoryFault.LOCKED,
+            f"expected to write {path} within {_LOCK_WAIT_S:g} s, found another program writing; "
+            "end that program",
+        )
+    return HistoryError(
+        HistoryFault.STORAGE,
+        f"expected to read and write {path}, found '{text}'; check the card and whose file it is",
+    )
