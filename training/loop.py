@@ -29,7 +29,7 @@ from training.data.views import draw_view
 from training.errors import RunError
 from training.evaluate.predictions import predict
 from training.losses import distillation_loss, label_loss
-from training.models import Outputs, build_model
+from training.models import FusedTeacher, Outputs, build_model
 from training.models.depthwise import speed_up_depthwise
 from training.runs import (
     BEST_NAME,
@@ -241,30 +241,19 @@ def parameter_groups(model: nn.Module, config: RunConfig) -> list[dict[str, Any]
     Matrices and kernels alone decay: shrinking a bias or a norm regularises nothing.  The layers
     of a teacher's backbones learn slower the deeper they lie.
     """
-    groups: list[dict[str, Any]] = []
-    rest = dict(model.named_parameters())
-    for number, backbone in enumerate(getattr(model, "backbones", ())):
-        from timm.optim import param_groups_layer_decay  # A student needs no timm.
-
-        layers = param_groups_layer_decay(
-            backbone, weight_decay=config.weight_decay, layer_decay=config.layer_decay
-        )
-        for layer in layers:
-            scale = layer.pop("lr_scale", 1.0)
-            groups.append(
-                {
-                    "params": layer["params"],
-                    "weight_decay": layer["weight_decay"],
-                    "lr": config.learning_rate * scale,
-                }
-            )
-        rest = {
-            name: value
-            for name, value in rest.items()
-            if not name.startswith(f"backbones.{number}.")
+    layers = model.layers(config.weight_decay) if isinstance(model, FusedTeacher) else []
+    groups = [
+        {
+            "params": layer.parameters,
+            "weight_decay": layer.weight_decay,
+            "lr": config.learning_rate * config.layer_decay**layer.depth,
         }
-    matrices = [p for p in rest.values() if p.ndim > 1]
-    vectors = [p for p in rest.values() if p.ndim <= 1]
+        for layer in layers
+    ]
+    grouped = {id(p) for layer in layers for p in layer.parameters}
+    rest = [p for p in model.parameters() if id(p) not in grouped]
+    matrices = [p for p in rest if p.ndim > 1]
+    vectors = [p for p in rest if p.ndim <= 1]
     return [
         *groups,
         {"params": matrices, "weight_decay": config.weight_decay},

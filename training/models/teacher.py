@@ -7,8 +7,9 @@ training are our own design.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,16 @@ from device.core.manifest import DIAGNOSES
 from training.models.outputs import Outputs, combine
 from training.models.weights import load_backbone, normalization
 from training.runs import TeacherConfig
+
+
+class Layer(NamedTuple):
+    """Parameters of a backbone that lie equally deep."""
+
+    parameters: list[nn.Parameter]
+    depth: int
+    """0 is the layer below the heads."""
+    weight_decay: float
+    """0 for biases and norms."""
 
 
 class FusedTeacher(nn.Module):
@@ -106,6 +117,27 @@ class FusedTeacher(nn.Module):
         layers = zip(self.linear_layers(), *(m.linear_layers() for m in members), strict=True)
         for whole, *parts in list(layers)[1:]:
             whole.bias.copy_(torch.stack([part.bias for part in parts]).mean(dim=0))
+
+    def layers(self, weight_decay: float) -> list[Layer]:
+        """Return the parameters of all backbones by their depth, as timm counts it."""
+        from timm.optim import param_groups_layer_decay  # With the backbones it is imported.
+
+        # With one half as the factor, the exponent of the scale that timm gives is the depth.
+        groups = [
+            group
+            for backbone in self.backbones
+            for group in param_groups_layer_decay(
+                backbone, weight_decay=weight_decay, layer_decay=0.5
+            )
+        ]
+        return [
+            Layer(
+                parameters=group["params"],
+                depth=round(-math.log2(group["lr_scale"])),
+                weight_decay=group["weight_decay"],
+            )
+            for group in groups
+        ]
 
     def linear_layers(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
         """Return fusion, malignancy and diagnosis."""
