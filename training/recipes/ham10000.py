@@ -62,6 +62,7 @@ def _long(name: str, distillation: DistillationConfig | None) -> RunConfig:
     return config.model_copy(
         update={
             "variants": 4,
+            "extra_share": 0.5,
             "epochs": 100,
             "precision": "bf16",
             "ema_decay": 0.999,
