@@ -153,6 +153,7 @@ class PanelThread:
             self._reopened += 1
         self._problem = None
         _log.info("event=panel.opened panel=%r", self._lines.name)
+        self._round(())  # Dark lines must not wait for the next event.
 
     def _wait(self) -> Sequence[Edge]:
         now_ns = self._clock_ns()
@@ -162,6 +163,8 @@ class PanelThread:
             timeout_s = min(timeout_s, (deadline_ns - now_ns) / _NS)
         if self._is_open:
             edges = self._lines.wait(timeout_s, self._wake_fd)
+            # Only lines that could be waited for are worth a quick attempt again.
+            self._back_off_s = SHORTEST_BACK_OFF_S
         else:
             wait_readable([self._wake_fd], min(timeout_s, (self._open_at_ns - now_ns) / _NS))
             edges = ()
@@ -181,8 +184,6 @@ class PanelThread:
         if self._is_open:
             lit_ns = now_ns if color == self._lit else self._lines.light(color)
             self._lit = color
-            # Only lines that have worked for a whole round are worth a quick attempt again.
-            self._back_off_s = SHORTEST_BACK_OFF_S
         self._control.end_round(lit_ns)
         self._note_status(lit_ns or now_ns)
 

@@ -10,6 +10,7 @@ import pytest
 
 from device import cli, compose
 from device.core.errors import ModelError
+from device.core.panel import LightState
 from tests.builders import a_manifest, a_model_file, a_picture
 
 
@@ -159,3 +160,48 @@ def test_the_module_is_a_program(model, tmp_path):
     )
     assert done.returncode == 1
     assert json.loads(done.stdout)["file"] == "/nonexistent"
+
+
+@pytest.fixture
+def simulated(monkeypatch):
+    monkeypatch.setenv("EDGEDERM_PANEL__KIND", "simulated")
+
+
+@pytest.mark.usefixtures("simulated")
+def test_panel_test_shows_every_state_and_takes_a_press(capsys):
+    assert cli.main(["panel-test", "--seconds", "0.01", "--wait", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "simulated: nothing is lit, and the press is made up"
+    assert [line.partition(":")[0] for line in lines[1:10]] == [state.value for state in LightState]
+    assert "a short press, held for 0.20 s" in lines[-1]
+
+
+@pytest.mark.usefixtures("simulated")
+def test_panel_test_says_when_no_press_came(capsys):
+    assert cli.main(["panel-test", "--seconds", "0.01", "--wait", "0.01"]) == 1
+    assert "no press came" in capsys.readouterr().out
+
+
+def test_panel_test_names_the_lines_that_it_tries(monkeypatch, capsys):
+    monkeypatch.setenv("EDGEDERM_PANEL__KIND", "gpiod")
+    monkeypatch.setenv("EDGEDERM_PANEL__BOARD", "pi5")
+    monkeypatch.setenv("EDGEDERM_PANEL__RED", "GPIO5")
+    monkeypatch.setitem(sys.modules, "gpiod", None)
+    assert cli.main(["panel-test"]) == 1
+    said = capsys.readouterr()
+    assert said.out == (
+        "board pi5, chip pinctrl-rp1: button GPIO17, red GPIO5, green GPIO27, blue GPIO23\n"
+    )
+    assert "gpiod cannot be imported" in said.err
+
+
+def test_panel_test_without_a_panel_says_what_to_set(capsys):
+    assert cli.main(["panel-test"]) == 1
+    assert "panel.kind is none; set it to gpiod or simulated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "601", "nan", "soon"])
+def test_panel_test_waits_for_nothing_without_end(seconds, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["panel-test", "--wait", seconds])
+    assert caught.value.code == 2

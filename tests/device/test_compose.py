@@ -1,11 +1,15 @@
 """A box that says it is ready has done everything once."""
 
+from dataclasses import replace
+from typing import get_args
+
 import cv2
 import pytest
 
 from device import compose
+from device.board import BOARDS
 from device.preprocess import pipeline
-from device.settings import ModelSettings
+from device.settings import ModelSettings, PanelSettings
 from tests.builders import a_model_file
 
 
@@ -22,3 +26,20 @@ def test_loading_warms_up_decoding_and_the_working_copy(module, name, tmp_path, 
     monkeypatch.setattr(module, name, spy)
     classifier = compose.load_classifier(ModelSettings(path=a_model_file(tmp_path / "model.onnx")))
     assert max(sides) >= 4 * classifier.manifest.preprocess.side_px
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_panel_has_the_lines_of_its_board(board):
+    assert compose.panel_lines(PanelSettings(board=board)) == BOARDS[board].lines
+
+
+def test_lines_that_are_set_take_the_place_of_the_boards():
+    lines = compose.panel_lines(PanelSettings(board="pi4", chip="expander", blue="3"))
+    assert lines == replace(BOARDS["pi4"].lines, chip="expander", blue="3")
+
+
+def test_every_kind_of_panel_but_none_can_be_made():
+    kinds = get_args(PanelSettings.model_fields["kind"].annotation)
+    assert {"none", *compose.PANELS} == set(kinds)
+    for kind, make in compose.PANELS.items():
+        assert make(PanelSettings(kind=kind, board="pi5")).name.startswith(kind)
