@@ -12,16 +12,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from device import compose
 from device.core.panel import LightState, Panel, PressRecord
 from device.panel.simulated import SimulatedLines
-from device.settings import PanelSettings, Settings
+from device.settings import HistorySettings, PanelSettings, Settings
 
 _PATIENCE_S = 60.0
 _POLL_S = 0.001
@@ -33,12 +35,14 @@ def main() -> None:
     panel_settings = PanelSettings(kind="simulated")
     lines = SimulatedLines(debounce_s=panel_settings.debounce_ms / 1000)
     compose.PANELS["simulated"] = lambda _: lines  # type: ignore[index] # so that we can press it
-    with compose.appliance(Settings(panel=panel_settings)) as box:
-        panel = box.panel
-        if panel is None:
-            raise RuntimeError("the box has no panel; look at device.compose.appliance")
-        _until(lambda: panel.status().state is LightState.READY)
-        records = [_press(lines, panel) for _ in range(presses)]
+    with tempfile.TemporaryDirectory() as folder:
+        history = HistorySettings(path=Path(folder))
+        with compose.appliance(Settings(panel=panel_settings, history=history)) as box:
+            panel = box.panel
+            if panel is None:
+                raise RuntimeError("the box has no panel; look at device.compose.appliance")
+            _until(lambda: panel.status().state is LightState.READY)
+            records = [_press(lines, panel) for _ in range(presses)]
     latency_ms = np.array(
         [
             (record.lit_ns - record.released_ns) / 1e6
