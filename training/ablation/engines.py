@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ For Ray a function that can be imported by name, or a ``partial`` of one.
 """
 Outcome = tuple[CellRun, str | None]
 """A run with what went wrong, if something did."""
+_PATIENCE_S = 10.0
+"""With a cluster that does not answer."""
 
 
 class Engine(Protocol):
@@ -86,8 +89,9 @@ class OnRay:
         # Nobody is told that it was used.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
+            _knock(self.address)
             ray.init(address=self.address)
-        except ConnectionError as error:
+        except OSError as error:
             raise RunError(
                 f"--engine ray: expected a running cluster at {self.address!r}, found none; start "
                 "one with `ray start --head` on one machine, join the others with `ray start "
@@ -110,8 +114,11 @@ class OnRay:
         for run in runs:
             if run.cell not in provided:
                 first = list(provided.values())[:1]
-                provided[run.cell] = task.remote(provide, run, self.cpus, *first)
-            waiting[task.remote(train, run, self.cpus, provided[run.cell])] = run
+                provided[run.cell] = task.options(name=f"pictures of {run.cell}").remote(
+                    provide, run, self.cpus, *first
+                )
+            begun = task.options(name=run.name).remote(train, run, self.cpus, provided[run.cell])
+            waiting[begun] = run
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)
             run = waiting.pop(done)
@@ -153,6 +160,13 @@ def attempt(work: Work, run: CellRun, *, threads: int | None) -> str | None:
 def _after(work: Work, run: CellRun, threads: int, *_earlier: str | None) -> str | None:
     """Attempt *work* when earlier tasks have ended; what went wrong there shows here again."""
     return attempt(work, run, threads=threads)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at ``HOST:PORT``: Ray itself would knock without end."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
 
 
 def _import_ray() -> Any:

@@ -1,0 +1,141 @@
+"""The cells differ from the baseline in what they say, and in nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from device.core.manifest import Resize
+from tests.training.small import a_run_config, a_teacher_run_config
+from training.errors import RunError
+from training.recipes import RECIPES
+from training.recipes.ablations import Baseline, whole_grid
+from training.runs import AugmentConfig, DistillationConfig
+
+TEACHER = DistillationConfig(teacher_run=Path("teacher"), views=8, kd_temperature=1.0, kd_share=0.5)
+MEMBERS = (Path("teacher/members/first"), Path("teacher/members/second"))
+
+
+def a_baseline(config=None, *, extra_pictures=50):
+    return Baseline(
+        config=config or a_run_config(distillation=TEACHER, epochs=20),
+        members=MEMBERS,
+        record_pictures=100,
+        extra_pictures=extra_pictures,
+    )
+
+
+def cells(baseline=None):
+    return {cell.name: cell for cell in whole_grid(baseline or a_baseline(), (1, 2)).cells}
+
+
+def changes(cell, baseline=None):
+    """The knobs that differ from the baseline's, but for the name."""
+    before = (baseline or a_baseline()).config.model_dump()
+    after = cell.config.model_dump()
+    return {key for key in before if before[key] != after[key]} - {"recipe"}
+
+
+def enabled(cell):
+    stages = cell.config.preprocess.stages
+    return {stage.stage: stage.enabled for stage in stages if not isinstance(stage, Resize)}
+
+
+def test_a_taught_student_has_every_comparison():
+    assert list(cells()) == [
+        "baseline",
+        "without_field_of_view",
+        "without_hair_removal",
+        "without_denoise",
+        "without_color_constancy",
+        "without_local_contrast",
+        "without_stages",
+        "without_augmentation",
+        "without_extra_pictures",
+        "without_distillation",
+        "teacher_first",
+        "teacher_second",
+        "pooling_max",
+        "pooling_both",
+    ]
+
+
+@pytest.mark.parametrize("stage", ["field_of_view", "hair_removal", "local_contrast"])
+def test_one_stage_is_off_and_all_others_stay(stage):
+    cell = cells()[f"without_{stage}"]
+    assert changes(cell) == {"preprocess"}
+    assert [name for name, on in enabled(cell).items() if not on] == [stage]
+    assert cell.stages == (stage,)
+
+
+def test_a_stage_that_is_off_is_switched_on():
+    """The shipped student has no colour constancy: its row says what it would be worth."""
+    baseline = a_baseline(RECIPES["ham10000_supervised"]())
+    found = cells(baseline)
+    assert "without_color_constancy" not in found
+    assert all(enabled(found["with_color_constancy"]).values())
+    assert found["without_stages"].stages == (
+        "field_of_view",
+        "hair_removal",
+        "denoise",
+        "local_contrast",
+    )
+
+
+def test_all_stages_off_leaves_the_resize():
+    cell = cells()["without_stages"]
+    assert not any(enabled(cell).values())
+    assert cell.config.side_px == a_baseline().config.side_px
+
+
+def test_without_extra_pictures_a_training_has_as_many_steps():
+    """150 pictures an epoch over 20 epochs are 100 pictures over 30."""
+    cell = cells()["without_extra_pictures"]
+    assert changes(cell) == {"extra_share", "epochs", "warmup_epochs"}
+    assert (cell.config.extra_share, cell.config.epochs, cell.config.warmup_epochs) == (0.0, 30, 2)
+    assert "without_extra_pictures" not in cells(a_baseline(extra_pictures=0))
+
+
+def test_without_augmentation_there_is_no_teacher_on_either_side():
+    """It spoke about augmented views; so the cell is held against the one without a teacher."""
+    found = cells()
+    cell = found["without_augmentation"]
+    assert cell.against == "without_distillation"
+    assert cell.config.distillation is found["without_distillation"].config.distillation is None
+    assert changes(cell) == {"augment", "variants", "distillation"}
+    assert (cell.config.augment.enabled, cell.config.variants) == (False, 1)
+
+
+def test_without_a_teacher_nothing_is_taken_away_from_it():
+    untaught = a_baseline(a_run_config(epochs=20))
+    found = cells(untaught)
+    assert not {"without_distillation", "teacher_first"} & found.keys()
+    assert found["without_augmentation"].against == "baseline"
+    plain = a_run_config().model_copy(
+        update={"augment": AugmentConfig(enabled=False), "variants": 1}
+    )
+    assert "without_augmentation" not in cells(a_baseline(plain))
+
+
+def test_each_member_teaches_alone():
+    cell = cells()["teacher_second"]
+    assert changes(cell) == {"distillation"}
+    assert cell.config.distillation == TEACHER.model_copy(update={"teacher_run": MEMBERS[1]})
+
+
+def test_the_poolings_are_those_that_the_baseline_does_not_have():
+    pooled = a_run_config().model_copy(
+        update={"model": a_run_config().model.model_copy(update={"pooling": "max"})}
+    )
+    found = [cell for name, cell in cells(a_baseline(pooled)).items() if "pooling" in name]
+    assert [cell.config.model.pooling for cell in found] == ["average", "both"]
+
+
+def test_a_teacher_is_not_ablated():
+    with pytest.raises(RunError, match="expected a student's, found a teacher's"):
+        whole_grid(a_baseline(a_teacher_run_config()), (1,))
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 1)])
+def test_seeds_are_distinct(seeds):
+    with pytest.raises(RunError, match="expected each one once"):
+        whole_grid(a_baseline(), seeds)
