@@ -21,6 +21,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hash
 DEVICE := .venv/.installed-$(PY)
 DEVICE_TEST := .venv-device-test/.installed-$(PY)
 DEV := .venv-dev/.installed-$(PY)
+CLUSTER := .venv-dev/.installed-cluster
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -28,7 +29,7 @@ help: ## list the targets
 run: $(DEVICE) ## start the daemon with the shipped model and sample pictures
 	.venv/bin/python -m device serve
 
-test: $(DEVICE_TEST) $(DEV) ## run all tests, the portable ones under the device lock as well
+test: $(DEVICE_TEST) $(DEV) $(CLUSTER) ## run all tests, the portable ones under the device lock as well
 	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/appliance tests/architecture
 	.venv-dev/bin/python -m pytest --cov=device
 
@@ -72,4 +73,10 @@ $(DEV): locks/training-cpu.txt locks/training-cuda.txt locks/dev.txt
 	@lock=$$(locks/choose_torch.sh .venv-dev/bin/python $(TORCH)) && \
 	    echo "Installing $$lock and the test tools into .venv-dev ..." && \
 	    .venv-dev/bin/python $(PIP_INSTALL) -r $$lock -r locks/dev.txt
+	@touch $@
+
+# On top, without making the environment anew: a training may be running in it.
+$(CLUSTER): $(DEV) locks/cluster.txt
+	@echo "Installing locks/cluster.txt (about 80 MB) into .venv-dev ..."
+	@.venv-dev/bin/python $(PIP_INSTALL) -r locks/cluster.txt
 	@touch $@

@@ -14,7 +14,7 @@ LOCKS = ROOT / "locks"
 
 DEVICE_LOCKS = ("device-trixie", "device-bookworm", "device-jetson")
 TRAINING_LOCKS = ("training-cpu", "training-cuda")
-ALL_LOCKS = (*DEVICE_LOCKS, *TRAINING_LOCKS, "dev")
+ALL_LOCKS = (*DEVICE_LOCKS, *TRAINING_LOCKS, "cluster", "dev")
 
 # Limits with a reason; the reasons stand in docs/dependencies.md.
 LIMITS = [
@@ -135,6 +135,14 @@ def test_the_test_tools_go_on_top_of_a_lock(lock):
     tools, base = pins("dev"), pins(lock)
     shared = tools.keys() & base.keys()
     assert {name: base[name] for name in shared} == {name: tools[name] for name in shared}
+
+
+@pytest.mark.parametrize("lock", [*TRAINING_LOCKS, "dev"])
+def test_the_cluster_changes_nothing_that_is_installed(lock):
+    """Its lock goes on top of a training lock and, for the tests, of the test tools."""
+    cluster, base = pins("cluster"), pins(lock)
+    shared = cluster.keys() & base.keys()
+    assert {name: base[name] for name in shared} == {name: cluster[name] for name in shared}
 
 
 @pytest.mark.parametrize("name", sorted(direct_dependencies()))
