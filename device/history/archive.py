@@ -193,7 +193,7 @@ class Archive:
         picture = None if self._keep is None else self._keep(capture)
 
         def work(connection: sqlite3.Connection) -> str:
-            check_room(self.path)
+            check_room(connection, self.path)
             result_id = store.insert(connection, row, picture)
             self._logged_bytes += _ROW_BYTES + (0 if picture is None else len(picture.jpeg))
             self._plan_tidying()
@@ -358,7 +358,7 @@ class Archive:
         """
 
         def work(connection: sqlite3.Connection) -> None:
-            check_room(self.path)
+            check_room(connection, self.path)
             with transaction(connection):
                 pass
             self._plan_tidying()

@@ -24,7 +24,9 @@ SIDE_FILES = ("", "-wal", "-shm", "-journal")
 UNFINISHED = ".{}.unfinished"
 """Name of a copy on its way; one that a power cut left behind is removed at the next start."""
 RESERVE_BYTES = 4 * 2**20
-"""No answer is recorded with less free: on a full disk not even an erasure would succeed."""
+"""No answer is recorded with less room, free pages of the database counted."""
+LEAST_FREE_BYTES = 2**20
+"""Nor with less free on the disk itself: on a full one not even an erasure would succeed."""
 _LOCK_WAIT_S = 5.0
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -155,20 +157,41 @@ def move_aside(path: Path, now: datetime) -> Path:
     return aside
 
 
-def check_room(path: Path) -> None:
+def check_room(connection: sqlite3.Connection, path: Path) -> None:
     """
-    See that the disk has room for more than one answer.
+    See that there is room for more than one answer; cut the log if that helps.
 
     Raises:
-        HistoryError: It has less than :data:`RESERVE_BYTES`.
+        HistoryError: There is not.
     """
-    free_bytes = shutil.disk_usage(path.parent).free
-    if free_bytes < RESERVE_BYTES:
+    if _has_room(connection, path):
+        return
+    empty_log(connection)
+    if not _has_room(connection, path):
         raise HistoryError(
             HistoryFault.FULL,
-            f"expected at least {RESERVE_BYTES} bytes free in {path.parent}, found "
-            f"{free_bytes}; delete results or other files, or lower history.keep_bytes",
+            f"expected room for {RESERVE_BYTES} bytes in {path.parent}, found "
+            f"{shutil.disk_usage(path.parent).free} free on the disk; delete results or other "
+            "files, or lower history.keep_bytes",
         )
+
+
+def _has_room(connection: sqlite3.Connection, path: Path) -> bool:
+    disk_bytes = shutil.disk_usage(path.parent).free
+    free_bytes = pragma(connection, "freelist_count") * pragma(connection, "page_size")
+    return disk_bytes >= LEAST_FREE_BYTES and disk_bytes + free_bytes >= RESERVE_BYTES
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of the database's pages that hold something."""
+    pages = pragma(connection, "page_count") - pragma(connection, "freelist_count")
+    return pages * pragma(connection, "page_size")
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """Ask for a number."""
+    with closing(connection.execute(f"PRAGMA {name}")) as cursor:
+        return int(cursor.fetchone()[0])
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def report(result: ResultDocument, *, jpeg: bytes | None, heatmap_png: bytes) ->
     for name, value in _facts(result):
         page.fact(name, value)
     if result.note:
-        page.fact("Note", result.note)
+        page.fact("Note", result.note, size_pt=_SMALL_PT)
     page.finish()
     return file.getvalue()
 
@@ -187,13 +187,13 @@ class _Page:
             self._top_pt -= step_pt
             self._canvas.drawString(_MARGIN_PT + indent_pt, self._top_pt, line)
 
-    def fact(self, name: str, value: str) -> None:
+    def fact(self, name: str, value: str, *, size_pt: float = _BODY_PT) -> None:
         beside_pt = self._top_pt - _BODY_PT * _LEADING
         if beside_pt < _MARGIN_PT + _SMALL_PT * _LEADING:
             return
         self._canvas.setFont(_BOLD, _BODY_PT)
         self._canvas.drawString(_MARGIN_PT, beside_pt, name)
-        self.text(value, indent_pt=90.0)
+        self.text(value, size_pt=size_pt, indent_pt=90.0)
         self.space(2)
 
     def pictures(self, *files: bytes | None) -> None:

@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 
 from device.core.results import LARGEST_INTEGER
+from device.history.database import used_bytes
 from device.history.rows import microseconds
 from device.history.store import delete_oldest
 
@@ -53,16 +54,6 @@ def prune(
     if doomed:
         delete_oldest(connection, up_to=doomed[-1])
     return len(doomed)
-
-
-def used_bytes(connection: sqlite3.Connection) -> int:
-    """Bytes of the database's pages that hold something."""
-    values = []
-    for name in ("page_count", "freelist_count", "page_size"):
-        with closing(connection.execute(f"PRAGMA {name}")) as cursor:
-            values.append(int(cursor.fetchone()[0]))
-    pages, free, size = values
-    return (pages - free) * size
 
 
 def _newest_too_old(connection: sqlite3.Connection, limit_us: int) -> int:
