@@ -56,7 +56,7 @@ def table(out: Path) -> str:
             ["cell", "what differs", "runs", *_figure_headings(), *_cost_headings(costs)],
             [_row(cell, grid, results, costs) for cell in grid.cells],
         ),
-        _explanation(grid, results, costs),
+        _explanation(grid, costs),
         _forms(out, grid),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -129,7 +129,7 @@ def _difference(found: Difference) -> str:
     return f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
 
 
-def _explanation(grid: Grid, results: Results, costs: Sequence[StageCost]) -> str:
+def _explanation(grid: Grid, costs: Sequence[StageCost]) -> str:
     figures = (
         "A figure is the mean over the seeds, with their standard deviation. A difference is that "
         f"of the means over the seeds that both cells have, to `{grid.baseline.name}` where "
@@ -144,8 +144,6 @@ def _explanation(grid: Grid, results: Results, costs: Sequence[StageCost]) -> st
             "pictures under hair, on one core of the machine that started the ablation; the "
             f"resize, which is never off, takes {always}."
         )
-    if missing := [f"`{cell.name}`" for cell in grid.cells if not results[cell.name]]:
-        sentences.append(f"Not trained yet: {', '.join(missing)}.")
     return " ".join(sentences)
 
 

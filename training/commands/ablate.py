@@ -77,6 +77,7 @@ def ablate(
     picked = grid.picked(cells)
     claim_grid(out, grid)
     _measure_stages(grid, out)
+    write_table(out, copy)
     runs = [run for run in runs_of(picked, seeds, out) if not is_finished(run)]
     failed: dict[str, str] = {}
     for run, problem in engine.run(

@@ -15,7 +15,7 @@ from training.ablation.stage_cost import measure_stages
 from training.ablation.table import FORMS_NAME, STAGES_NAME
 from training.cli import main
 from training.commands import ablate as command
-from training.commands.ablate import ablate, make_grid, provide_cell, train_cell
+from training.commands.ablate import ablate, everywhere, make_grid, provide_cell, train_cell
 from training.data.splits import TEST, read_split
 from training.errors import RunError
 from training.runs import CURVES_NAME, VIEWS_NAME, DistillationConfig, load_config
@@ -125,6 +125,20 @@ def test_what_a_cell_shares_is_prepared_before_its_runs(source, tmp_path):
     assert files(*places) == before
     assert torch.get_num_threads() == 1
     assert (last.folder / CURVES_NAME).is_file()
+
+
+def test_other_machines_get_paths_that_do_not_depend_on_a_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = everywhere(
+        Source(data=Path("a"), also=(Path("b"),), split=Path("c.csv"), cache=Path("d"), workers=3)
+    )
+    assert found == Source(
+        data=tmp_path / "a",
+        also=(tmp_path / "b",),
+        split=tmp_path / "c.csv",
+        cache=tmp_path / "d",
+        workers=3,
+    )
 
 
 def test_an_unknown_cell_is_refused_before_anything_is_written(source, tmp_path):
