@@ -11,7 +11,7 @@ import unicodedata
 from datetime import datetime, timezone
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, Strict
 
 from device.core.document import (
     NOTICE,
@@ -80,7 +80,7 @@ class Annotation(Document):
     diagnosis_confirm_type: ConfirmType | None = Field(
         default=None, description="How the diagnosis was confirmed."
     )
-    consent: bool = Field(
+    consent: Annotated[bool, Strict()] = Field(
         default=False, description="Whether the picture may be used to train a model."
     )
 

@@ -73,12 +73,25 @@ def unpack(jpeg: bytes) -> Pixels:
 
 
 def _shrunk(image_HWC: Pixels, longest_px: int) -> Pixels:
+    """
+    Shrink to a longer side of *longest_px*.
+
+    First by a whole number, as averages, then the rest, which is less than a half, by linear
+    steps: OpenCV takes thirty times as long for averages over parts of pixels, and somebody waits
+    for the answer.
+    """
     height, width = image_HWC.shape[:2]
+    factor = max(height, width) // longest_px
+    if factor > 1:
+        size = (max(1, width // factor), max(1, height // factor))
+        whole_HWC = image_HWC[: size[1] * factor, : size[0] * factor]
+        image_HWC = cv2.resize(whole_HWC, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        height, width = image_HWC.shape[:2]
     scale = longest_px / max(height, width)
     if scale >= 1.0:
         return image_HWC
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return cv2.resize(image_HWC, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _crop(image_HWC: Pixels, spec: PreprocessSpec) -> tuple[int, int, int]:

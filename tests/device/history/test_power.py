@@ -123,7 +123,7 @@ def fill(archive):
     pixels_HWC = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
 
     def record():
-        for _ in range(500):
+        while len(given) < 500:
             given.append(archive.record(a_capture(pixels_HWC), an_answer()).result_id)
 
     with pytest.raises(HistoryError) as caught:
