@@ -1,5 +1,5 @@
 """
-The command line: serve, classify, inspect, panel-test, history.
+The command line: serve, classify, inspect, panel-test, history, token.
 
 Nothing heavy is imported before a verb needs it, so that help and errors come at once.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from device.commands import history
+from device.commands import history, token
 from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
@@ -137,6 +137,7 @@ VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "inspect": inspect,
     "panel-test": panel_test,
     "history": history.run,
+    "token": token.run,
 }
 
 
@@ -156,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name == "history":
             history.add_arguments(verb)
+        if name == "token":
+            token.add_arguments(verb)
         if name == "panel-test":
             for option, default, text in (
                 ("--seconds", 4.0, "for each state of the light"),

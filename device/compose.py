@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,13 +13,21 @@ from typing import TYPE_CHECKING
 
 from device import __version__
 from device.board import find_board
+from device.core.access import TokenKeeping
 from device.core.board import PanelLines
 from device.core.errors import SettingsError
 from device.core.ports import Appliance, Application, Camera, Readiness, SelfTestingClassifier
 from device.core.stopwatch import Recorder
 from device.core.values import Capture
 from device.panel.lines import Lines
-from device.settings import CameraSettings, HistorySettings, ModelSettings, PanelSettings, Settings
+from device.settings import (
+    CameraSettings,
+    HistorySettings,
+    ModelSettings,
+    PanelSettings,
+    ServerSettings,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from device.history import Archive
@@ -240,17 +249,27 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
         )
 
 
+def open_tokens(settings: ServerSettings) -> TokenKeeping:
+    """Look after the list of tokens; nothing is opened before it is used."""
+    from device.access.tokens import TokenFile
+
+    return TokenFile(settings.state_path)
+
+
 def build_application(parts: Appliance, settings: Settings) -> Application:
     """Put the REST API before a running appliance."""
+    from device.api import Rules
     from device.api.application import build_application as build
 
-    token = settings.server.token
-    return build(
-        parts,
-        token=None if token is None else token.get_secret_value(),
-        max_upload_bytes=settings.server.max_upload_bytes,
-        is_loopback=settings.server.is_loopback,
+    server, own = settings.server, socket.gethostname()
+    rules = Rules(
+        tokens=open_tokens(server),
+        is_token_needed=server.is_token_needed,
+        is_loopback=server.is_loopback,
+        is_secure=server.is_secure,
+        names=(own, f"{own.partition('.')[0]}.local", *server.names),
     )
+    return build(parts, rules=rules, max_upload_bytes=server.max_upload_bytes)
 
 
 def serve(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -30,8 +30,6 @@ else:  # the Jetson's Python 3.10
 
 PREFIX = "EDGEDERM_"
 PACKAGE = Path(__file__).parent
-SHORTEST_TOKEN = 16
-"""Characters; below it a token can be guessed over the network."""
 
 
 def state_directory() -> Path:
@@ -53,6 +51,17 @@ def state_directory() -> Path:
 
 Line = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
 """Name of a GPIO line, or its offset in digits."""
+
+
+HostName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+    ),
+]
+"""Without a port."""
 
 
 class Section(BaseModel):
@@ -117,8 +126,19 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """0 lets the system choose."""
-    token: SecretStr | None = None
-    """Clients send it as ``Authorization: Bearer ...``; required beyond loopback."""
+    names: tuple[HostName, ...] = ()
+    """By which the box may be called beyond loopback, besides its own host name, the same with
+    ``.local`` behind it, and its addresses in digits."""
+    require_token: bool = False
+    """Ask for a token on loopback too; beyond it one is always asked for."""
+    state_path: Path = Field(default_factory=state_directory)
+    """Folder of the tokens and of the certificate that the box makes for itself."""
+    tls: Literal["auto", "on", "off"] = "auto"
+    """``auto`` speaks TLS beyond loopback."""
+    certificate: Path | None = None
+    """PEM file, intermediate certificates behind it; without one the box makes its own."""
+    key: Path | None = None
+    """PEM file of the certificate's key, without a password."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=256 * 2**20)] = 16 * 2**20
     queue_length: Annotated[int, Field(ge=1, le=64)] = 4
     """Pictures that may wait for the classifier; the next one is told to come back later."""
@@ -133,22 +153,23 @@ class ServerSettings(Section):
         except ValueError:
             return False
 
+    @property
+    def is_token_needed(self) -> bool:
+        """Whether callers must show who they are."""
+        return self.require_token or not self.is_loopback
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the server speaks TLS alone."""
+        return self.tls == "on" or (self.tls == "auto" and not self.is_loopback)
+
     @model_validator(mode="after")
-    def _token_beyond_loopback(self) -> ServerSettings:
-        if self.token is not None:
-            token = self.token.get_secret_value()
-            if len(token) < SHORTEST_TOKEN:
-                raise ValueError(f"token: expected at least {SHORTEST_TOKEN} characters")
-            if " " in token or not token.isprintable():
-                # HTTP strips some of them and forbids others, so no client could send it.
-                raise ValueError(
-                    "token: expected visible characters alone, found white space or a control "
-                    "character; look for a line end that was read along"
-                )
-        if not self.is_loopback and self.token is None:
+    def _certificate_with_key(self) -> ServerSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("expected certificate and key together, found one of them")
+        if self.certificate is not None and not self.is_secure:
             raise ValueError(
-                f"host {self.host} can be reached from the network, but no token is set; set "
-                f"{PREFIX}SERVER__TOKEN or bind to 127.0.0.1"
+                "found a certificate, but TLS is off; set tls to on, or leave the certificate out"
             )
         return self
 
@@ -195,7 +216,7 @@ class Settings(BaseSettings):
 
     camera: CameraSettings = CameraSettings()
     panel: PanelSettings = PanelSettings()
-    server: ServerSettings = ServerSettings()
+    server: ServerSettings = Field(default_factory=ServerSettings)
     model: ModelSettings = ModelSettings()
     picture: PictureSettings = PictureSettings()
     history: HistorySettings = Field(default_factory=HistorySettings)

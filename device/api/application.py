@@ -16,9 +16,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from device.api import problems
-from device.api.guard import Guard
-from device.api.routes import classify, health, lesions, model, results
+from device.api.routes import (
+    administration,
+    classify,
+    health,
+    lesions,
+    model,
+    page,
+    results,
+    session,
+)
 from device.api.schemas import Problem
+from device.api.security import Guard, Rules
+from device.api.security.roles import needed_role
+from device.api.security.sessions import Sessions
+from device.api.security.throttle import Throttle
 from device.api.upload import Uploads
 from device.core.document import NOTICE
 from device.core.errors import EdgeDermError
@@ -28,17 +40,14 @@ API_VERSION = "1"
 """Of the interface; grows when a client has to change."""
 
 
-def build_application(
-    appliance: Appliance, *, token: str | None, max_upload_bytes: int, is_loopback: bool
-) -> FastAPI:
+def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: int) -> FastAPI:
     """
     Join routes, guard and error handlers.
 
     Args:
         appliance: Composed and running; it stays the caller's to close.
-        token: That clients must send; None if none is needed.
+        rules: Who may ask.
         max_upload_bytes: Largest body of a request.
-        is_loopback: Whether only this machine can reach the server; see :class:`Guard`.
 
     Threads: everything it builds runs on the event loop's.
     """
@@ -53,7 +62,9 @@ def build_application(
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Guard, token=token, is_loopback=is_loopback)
+    sessions = Sessions(rules.tokens, is_secure=rules.is_secure)
+    throttle = Throttle()
+    app.add_middleware(Guard, rules=rules, sessions=sessions, throttle=throttle)
     app.add_exception_handler(EdgeDermError, problems.answer_edgederm_error)
     app.add_exception_handler(problems.Refused, problems.answer_refusal)
     app.add_exception_handler(HTTPException, problems.answer_http_exception)
@@ -64,6 +75,9 @@ def build_application(
     model.add_routes(app.router, appliance)
     results.add_routes(app.router, appliance)
     lesions.add_routes(app.router, appliance)
+    page.add_routes(app.router, max_upload_bytes=max_upload_bytes)
+    session.add_routes(app.router, rules=rules, sessions=sessions, throttle=throttle)
+    administration.add_routes(app.router, appliance, tokens=rules.tokens)
 
     @app.head("/openapi.json", include_in_schema=False)
     @app.get("/openapi.json", include_in_schema=False)
@@ -82,8 +96,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
         "token": {
             "type": "http",
             "scheme": "bearer",
-            "description": "Needed if the box has one; always beyond loopback.",
-        }
+            "description": "Needed beyond loopback, or where `server.require_token` is set. The "
+            "scope is the least role that a token must have: `read`, `operate` or `admin`.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "edgederm",
+            "description": "What `POST /login` gives to a browser; `__Host-edgederm` over TLS.",
+        },
     }
-    document["security"] = [{"token": []}, {}]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            role = needed_role(method.upper(), path)
+            operation["security"] = (
+                [] if role is None else [{"token": [role.value]}, {"session": [role.value]}, {}]
+            )
     return document

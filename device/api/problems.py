@@ -19,15 +19,20 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
-from device.core.errors import DecodeError, EdgeDermError, NotReadyError
+from device.core.errors import AccessError, DecodeError, EdgeDermError, NotReadyError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:edgederm:"
 BAD_REQUEST, CROSS_SITE, INTERNAL = "bad-request", "cross-site", "internal"
+FORBIDDEN, THROTTLED, TOKEN_NOT_FOUND = "forbidden", "too-many-failures", "token-not-found"
 INVALID, MEDIA_TYPE_REFUSED = "invalid-request", "media-type"
 METHOD, NOT_FOUND, SLOW = "method-not-allowed", "not-found", "slow-upload"
 TOO_LARGE, UNAUTHORIZED, UNKNOWN_HOST = "upload-too-large", "unauthorized", "unknown-host"
+
+SLUG = "problem"
+"""Under this name the state of a request keeps which problem it was answered with."""
 
 _LOG = logging.getLogger(__name__)
 _INTERNAL_DETAIL = "a fault of this box, not of your request; its log has the details"
@@ -60,7 +65,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         UNAUTHORIZED: Kind(
             status=401,
             title="A token is needed",
-            example="send the box's token as 'Authorization: Bearer ...'",
+            example="send the box's token as 'Authorization: Bearer ...', or log in",
+        ),
+        FORBIDDEN: Kind(
+            status=403,
+            title="The token's role does not allow this",
+            example="refused: expected a token of the role admin, found one of the role read; ask "
+            "whoever looks after the box",
         ),
         CROSS_SITE: Kind(
             status=403,
@@ -101,6 +112,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             status=422,
             title="A value of the request is not understood",
             example="query.side: expected an integer",
+        ),
+        THROTTLED: Kind(
+            status=429,
+            title="Too many wrong tokens came from there",
+            example="too many wrong tokens came from 192.168.1.20; try again in 6 s",
+            retry_after_s=6,
         ),
         # Of the picture, one for each DecodeFault.
         "picture-empty": Kind(
@@ -151,6 +168,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             example="expected a result with a picture, found one whose picture was not kept; the "
             "setting history.keep_pictures decides when an answer is made",
         ),
+        TOKEN_NOT_FOUND: Kind(
+            status=404,
+            title="There is no such token",
+            example="expected the id of a token, found 'k3m9x2pq'; it may have been revoked",
+        ),
         # Of the box.
         "busy": Kind(
             status=503,
@@ -190,6 +212,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "found none; delete results or other files, or lower history.keep_bytes",
             retry_after_s=_LATER_S,
         ),
+        "access": Kind(
+            status=503,
+            title="The box cannot read its list of tokens",
+            example="the box cannot tell who may ask; its log has the details",
+            retry_after_s=_LATER_S,
+        ),
         "settings": Kind(
             status=503,
             title="The box is set up wrongly",
@@ -207,6 +235,28 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 _OF_STATUS = {400: BAD_REQUEST, 404: NOT_FOUND, 405: METHOD, 413: TOO_LARGE, 422: INVALID}
 """Problems that FastAPI finds before we do."""
+
+
+class ProblemResponse(JSONResponse):
+    """
+    An answer that is a problem; it leaves its slug with the request, for the figures.
+
+    Args:
+        slug: Row of :data:`KINDS`.
+        content: The document.
+        headers: To send along.
+    """
+
+    def __init__(
+        self, slug: str, content: Mapping[str, object], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(content, KINDS[slug].status, headers=headers, media_type=MEDIA_TYPE)
+        self._slug = slug
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        scope.setdefault("state", {})[SLUG] = self._slug
+        await super().__call__(scope, receive, send)
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer
@@ -269,10 +319,8 @@ def response(
     kind = KINDS[slug]
     sent = dict(headers or {})
     if kind.retry_after_s is not None:
-        sent["Retry-After"] = str(kind.retry_after_s)
-    return JSONResponse(
-        document(slug, detail, members), kind.status, headers=sent, media_type=MEDIA_TYPE
-    )
+        sent.setdefault("Retry-After", str(kind.retry_after_s))
+    return ProblemResponse(slug, document(slug, detail, members), sent)
 
 
 def internal_response() -> Response:
@@ -285,17 +333,25 @@ def stopping_response() -> Response:
     return response(NotReadyError.slug, "the box is stopping; ask again when it is back")
 
 
-async def answer_edgederm_error(_request: Request, error: Exception) -> Response:
-    """Translate our own families, once."""
-    if not isinstance(error, EdgeDermError):
-        raise TypeError(f"expected an EdgeDermError, found {type(error).__name__}")
+def error_response(error: EdgeDermError) -> Response:
+    """Answer for one of our own families; what clients need not know stays in the log."""
     slug = slug_of(error)
     if slug == INTERNAL:
         _LOG.error("event=api.internal", exc_info=error)
         return internal_response()
+    if slug == AccessError.slug:
+        _LOG.error("event=api.closed detail=%r", str(error))
+        return response(slug, KINDS[slug].example)
     if KINDS[slug].status >= 500 and slug != "busy":  # noqa: PLR2004 - server errors begin here
         _LOG.warning("event=api.problem code=%s detail=%r", slug, str(error))
     return response(slug, str(error))
+
+
+async def answer_edgederm_error(_request: Request, error: Exception) -> Response:
+    """Translate our own families, once."""
+    if not isinstance(error, EdgeDermError):
+        raise TypeError(f"expected an EdgeDermError, found {type(error).__name__}")
+    return error_response(error)
 
 
 async def answer_refusal(_request: Request, error: Exception) -> Response:

@@ -8,8 +8,11 @@ from pydantic import Field
 from typing_extensions import Self
 
 from device.api import problems
+from device.core.access import Role, Token
 from device.core.document import NOTICE, Document
+from device.core.errors import AccessError
 from device.core.manifest import ModelManifest
+from device.core.results import AuditEntry, Moment
 from device.core.values import ModelIdentity
 
 
@@ -50,6 +53,55 @@ class ModelContract(ModelManifest):
     def of(cls, manifest: ModelManifest, identity: ModelIdentity) -> Self:
         """Join what the file says with what it is."""
         return cls(**manifest.model_dump(), sha256=identity.sha256)
+
+
+class Login(Document):
+    """What a browser sends to log in."""
+
+    token: str = Field(min_length=1, max_length=128, description="As it was shown once.")
+
+
+class Session(Document):
+    """Who asks, as the box sees it."""
+
+    role: Role
+    name: str | None = Field(description="The token's name; null where the box needs no token.")
+    token_id: str | None
+    is_token_needed: bool = Field(description="Whether there is something to log out of.")
+
+
+class TokenDocument(Document):
+    """What the box knows of a token; the token itself was shown once and is nowhere."""
+
+    token_id: str
+    name: str
+    role: Role
+    created_at: Moment
+
+    @classmethod
+    def of(cls, token: Token) -> Self:
+        """Take it over."""
+        return cls(
+            token_id=token.token_id,
+            name=token.name,
+            role=token.role,
+            created_at=token.created_at,
+        )
+
+
+class TokenList(Document):
+    """All tokens that are not revoked, the oldest first."""
+
+    tokens: tuple[TokenDocument, ...]
+
+
+class AuditPage(Document):
+    """Who did what, the newest first."""
+
+    entries: tuple[AuditEntry, ...]
+    next: int | None = Field(
+        description="Give it as `cursor` for the entries that follow; null after the last one."
+    )
 
 
 _MODEL = {
@@ -144,8 +196,14 @@ _RETRY_AFTER = {
         "schema": {"type": "integer"},
     }
 }
-_EVERYWHERE = (problems.UNKNOWN_HOST, problems.INTERNAL)
-_WITH_TOKEN = (problems.UNAUTHORIZED,)
+_EVERYWHERE = (problems.BAD_REQUEST, problems.UNKNOWN_HOST, problems.INTERNAL)
+_WITH_TOKEN = (
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.CROSS_SITE,
+    problems.THROTTLED,
+    AccessError.slug,
+)
 
 
 def responses(

@@ -23,6 +23,12 @@ class SettingsError(EdgeDermError):
     slug = "settings"
 
 
+class AccessError(EdgeDermError):
+    """The box's own list of tokens, or its certificate, cannot be used; nobody is let in."""
+
+    slug = "access"
+
+
 class CameraError(EdgeDermError):
     """The camera is missing, was unplugged or did not deliver in time."""
 

@@ -223,6 +223,16 @@ class History(Protocol):
         """Return some lines of CSV, the newest result first, and the next cursor."""
         ...
 
+    def audit_page(
+        self, *, cursor: int | None, limit: int
+    ) -> Future[tuple[list[AuditEntry], int | None]]:
+        """Return entries of the audit trail, the newest first, and the next cursor."""
+        ...
+
+    def note(self, act: str, subject: str, *, actor: str) -> Future[None]:
+        """Put into the audit trail that somebody did something to the box."""
+        ...
+
 
 class HistoryKeeping(History, Protocol):
     """What the owner of a box may do with the history besides, on the command line."""

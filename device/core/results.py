@@ -175,10 +175,10 @@ class LesionDocument(Document):
 
 
 class AuditEntry(Document):
-    """Something that somebody did to the history; holds no word about a patient."""
+    """Something that somebody did to the box; holds no word about a patient."""
 
     at: Moment
     clock_trusted: bool
     act: str
-    subject: str = Field(description="A result's id, a file's name, or a count.")
-    actor: str = Field(description="`api` or `command line`.")
+    subject: str = Field(description="The id of a result or a token, a file's name, or a count.")
+    actor: str = Field(description="`api` and the token's name, `command line`, or `box`.")

@@ -300,6 +300,16 @@ class Archive:
 
         return self._read(work)
 
+    def audit_page(
+        self, *, cursor: int | None, limit: int
+    ) -> Future[tuple[list[AuditEntry], int | None]]:
+        """Some entries of the audit trail."""
+        return self._read(lambda db: store.audit_page(db, cursor=cursor, limit=limit))
+
+    def note(self, act: str, subject: str, *, actor: str) -> Future[None]:
+        """Put a deed into the audit trail."""
+        return self._write(lambda db: self._audited(db, act, subject, actor, lambda: None))
+
     # ------------------------------------------------------------------- for the command line
 
     def audit_trail(self) -> Future[list[AuditEntry]]:

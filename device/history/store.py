@@ -148,6 +148,19 @@ def audit(connection: sqlite3.Connection, act: str, subject: str, stamp: Stamp) 
     )
 
 
+def audit_page(
+    connection: sqlite3.Connection, *, cursor: int | None, limit: int
+) -> tuple[list[AuditEntry], int | None]:
+    """Return entries below *cursor*, the newest first, and the cursor of those that follow."""
+    query = (
+        "SELECT audit_id, at_us, clock_trusted, act, subject, actor FROM audit "
+        "WHERE audit_id < ? ORDER BY audit_id DESC LIMIT ?"
+    )
+    rows = _all(connection, query, (LARGEST_INTEGER if cursor is None else cursor, limit + 1))
+    entries = [audit_entry_of(row[1:]) for row in rows[:limit]]
+    return entries, rows[limit - 1][0] if len(rows) > limit else None
+
+
 def audit_trail(connection: sqlite3.Connection) -> list[AuditEntry]:
     """Return all of it, the oldest entry first."""
     query = "SELECT at_us, clock_trusted, act, subject, actor FROM audit ORDER BY audit_id"

@@ -121,7 +121,7 @@ def test_a_refused_model_is_one_line_and_exit_status_one(tmp_path, capsys):
 
 def test_wrong_settings_stop_before_anything_opens(tmp_path, capsys):
     path = tmp_path / "edgederm.toml"
-    path.write_text("[server]\nhost = '0.0.0.0'\n[camera]\nkind = 'crystal ball'\n")
+    path.write_text("[server]\nport = -1\n[camera]\nkind = 'crystal ball'\n")
     assert cli.main(["serve", "--settings", str(path)]) == 1
     complaint = capsys.readouterr().err
     assert "server" in complaint

@@ -52,7 +52,7 @@ def add_routes(router: APIRouter, appliance: Appliance, *, uploads: Uploads) -> 
         "/classify",
         tags=["classify"],
         summary="Capture a frame and classify it",
-        responses=responses(problems.CROSS_SITE, "camera", *_OF_THE_BOX, examples=ANSWER_EXAMPLES),
+        responses=responses("camera", *_OF_THE_BOX, examples=ANSWER_EXAMPLES),
     )
     async def classify_frame() -> AnswerDocument:
         """Expose a frame after this request arrived, and answer for it."""
@@ -71,8 +71,6 @@ def add_routes(router: APIRouter, appliance: Appliance, *, uploads: Uploads) -> 
         tags=["classify"],
         summary="Classify an uploaded picture",
         responses=responses(
-            problems.BAD_REQUEST,
-            problems.CROSS_SITE,
             problems.SLOW,
             problems.TOO_LARGE,
             problems.MEDIA_TYPE_REFUSED,

@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
 from device.api import problems, small_body
+from device.api.caller import caller_of
 from device.api.schemas import responses
 from device.api.waiting import outcome
 from device.core.ports import Appliance
@@ -23,8 +24,6 @@ from device.core.results import (
     ResultPage,
 )
 
-ACTOR = "api"
-"""In the audit trail: whoever has the token."""
 USUAL = 50
 """Entries of a page for which nobody stated a number."""
 OF_THE_BOX = ("busy", "not-ready", "history")
@@ -62,14 +61,14 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
         "/results.csv",
         tags=["results"],
         summary="Results as a table",
-        responses=responses(
-            problems.INVALID, problems.CROSS_SITE, *OF_THE_BOX, media_type=_CSV_TYPE
-        ),
+        responses=responses(problems.INVALID, *OF_THE_BOX, media_type=_CSV_TYPE),
         response_class=StreamingResponse,
     )
-    async def export_table(query: Annotated[ResultFilter, Query()]) -> StreamingResponse:
+    async def export_table(
+        query: Annotated[ResultFilter, Query()], request: Request
+    ) -> StreamingResponse:
         """Hand out all results that match, the newest first; the audit trail notes it."""
-        head = await outcome(history.begin_export(actor=ACTOR))
+        head = await outcome(history.begin_export(actor=caller_of(request).name))
         first, cursor = await outcome(history.csv_page(query, cursor=None))
 
         async def lines() -> AsyncIterator[str]:
@@ -100,7 +99,7 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
         "/results/{result_id}",
         tags=["results"],
         summary="Add to a result",
-        responses=responses(problems.CROSS_SITE, *small_body.PROBLEMS, *ONE),
+        responses=responses(*small_body.PROBLEMS, *ONE),
         openapi_extra=small_body.described(Annotation),
     )
     async def change_result(result_id: ResultId, request: Request) -> ResultDocument:
@@ -110,18 +109,18 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
         What is replaced is erased.  A change of consent goes into the audit trail.
         """
         changes = await small_body.receive(request, Annotation)
-        return await outcome(history.annotate(result_id, changes, actor=ACTOR))
+        return await outcome(history.annotate(result_id, changes, actor=caller_of(request).name))
 
     @router.delete(
         "/results/{result_id}",
         tags=["results"],
         summary="Erase a result",
         status_code=204,
-        responses=responses(problems.CROSS_SITE, *ONE),
+        responses=responses(*ONE),
     )
-    async def erase_result(result_id: ResultId) -> None:
+    async def erase_result(result_id: ResultId, request: Request) -> None:
         """Erase it with its picture: gone from the database, its log and its free pages."""
-        await outcome(history.delete(result_id, actor=ACTOR))
+        await outcome(history.delete(result_id, actor=caller_of(request).name))
 
     files: tuple[tuple[str, str, str, Callable[[str], Future[bytes]], tuple[str, ...]], ...] = (
         ("heatmap.png", "image/png", "Where the model found evidence", history.heatmap, ()),

@@ -12,7 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from device.api import build_application
+from device.access.tokens import TokenFile
+from device.api import Rules, build_application
 from device.core.errors import BusyError
 from device.core.manifest import PreprocessSpec, QualityLimits, Resize
 from device.core.ports import Appliance, Readiness
@@ -123,6 +124,7 @@ class Box:
     def __init__(self, folder):
         self.history = a_history(folder)
         self.history.__enter__()
+        self.tokens = TokenFile(folder)
         self.frames = FakeFrames()
         self.examiner = FakeExaminer(self.history.record)
         self.history.keep_pictures(
@@ -148,16 +150,23 @@ class Box:
         next(self.checks)
         return self.ready
 
-    def application(self, *, token=None, is_loopback=True):
-        return build_application(
-            self.appliance,
-            token=token,
-            max_upload_bytes=MAX_UPLOAD_BYTES,
+    def application(self, *, is_loopback=True, is_token_needed=None, is_secure=False, names=()):
+        rules = Rules(
+            tokens=self.tokens,
+            is_token_needed=not is_loopback if is_token_needed is None else is_token_needed,
             is_loopback=is_loopback,
+            is_secure=is_secure,
+            names=names,
         )
+        return build_application(self.appliance, rules=rules, max_upload_bytes=MAX_UPLOAD_BYTES)
 
-    def client(self, **options):
-        return TestClient(self.application(**options), base_url=ADDRESS)
+    def client(self, *, base_url=ADDRESS, address="10.0.0.9", **options):
+        return TestClient(self.application(**options), base_url=base_url, client=(address, 50000))
+
+    def bearer(self, role):
+        """Headers of a new token's holder."""
+        _, secret = self.tokens.add(name=f"a {role.value}er", role=role)
+        return {"Authorization": f"Bearer {secret}"}
 
 
 def lesion(*, red=60, height_px=120, width_px=160):
@@ -205,7 +214,7 @@ def check_problem(answer, status, code, *words):
     assert "Traceback" not in answer.text
     for word in words:
         assert word in body["detail"]
-    assert ("retry-after" in answer.headers) == (status == 503)
+    assert ("retry-after" in answer.headers) == (status in {429, 503})
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     return body

@@ -29,6 +29,7 @@ def test_the_slugs_are_those_that_clients_know():
     assert {family.slug for family in families() if family.__module__ == "device.core.errors"} == {
         "internal",
         "settings",
+        "access",
         "camera",
         "panel",
         "picture",
