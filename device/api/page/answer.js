@@ -150,7 +150,7 @@ function diagnoses(result) {
 
 function record(result) {
   const rows = [
-    [say("record.captured_at"), sayMoment(result.captured_at), result.clock_trusted === false ? ` ${say("record.clock_untrusted")}` : ""],
+    [say("record.captured_at"), make("time", { datetime: result.captured_at }, sayMoment(result.captured_at)), result.clock_trusted === false ? ` ${say("record.clock_untrusted")}` : ""],
     [say("record.source"), sayOr(`source.${result.source}`, result.source)],
     [say("record.model"), `${result.model.name} ${result.model.version}`],
     [say("record.sha256"), make("code", {}, result.model.sha256)],

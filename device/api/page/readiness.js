@@ -35,7 +35,7 @@ export async function watchReadiness(sign) {
   readiness.addEventListener("change", () => {
     const { kind } = readiness.last;
     sign.hidden = kind === "login";
-    if (sign.dataset.kind === kind) return;
+    if (sign.hidden || sign.dataset.kind === kind) return;
     sign.dataset.kind = kind;
     sign.replaceChildren(make("span", { class: "state-dot", "aria-hidden": "true" }), say(`state.${kind}`));
   });

@@ -45,7 +45,7 @@ async function show() {
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof Problem && error.code === "unauthorized") return;
-    place.append(problemBox(error, make("button", { type: "button", class: "button", onclick: show }, say("again"))));
+    place.append(problemBox(error, make("button", { type: "button", class: "button", onclick: show }, say("shell.again"))));
     if (!(error instanceof Problem)) throw error;
   }
 }
@@ -97,7 +97,7 @@ async function begin() {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (error.code !== "unauthorized") {
-      main.replaceChildren(problemBox(error, make("button", { type: "button", class: "button", onclick: begin }, say("again"))));
+      main.replaceChildren(problemBox(error, make("button", { type: "button", class: "button", onclick: begin }, say("shell.again"))));
       return;
     }
   }

@@ -109,5 +109,6 @@ def _answer(request: Request, content: bytes, media_type: str, caching: str, tag
     headers = {"Cache-Control": caching, "ETag": tag}
     known = request.headers.get("if-none-match", "")
     if tag in {one.strip().removeprefix("W/") for one in known.split(",")}:
-        return Response(status_code=304, headers=headers)
+        # With its type, for the headers that a browser takes over depend on it.
+        return Response(status_code=304, headers=headers, media_type=media_type)
     return Response(content, media_type=media_type, headers=headers)

@@ -14,7 +14,7 @@ const TOLERATED_MS = 90_000;
 
 export async function showBox(main, { signal }) {
   const state = make("div", { class: "box-state" });
-  const clock = make("p", {}, say("loading"));
+  const clock = make("p", {}, say("shell.loading"));
   main.append(
     heading(1, say("box.title")),
     state,
@@ -29,7 +29,7 @@ export async function showBox(main, { signal }) {
   );
   const tell = () => state.replaceChildren(...stateParts(readiness.last));
   readiness.addEventListener("change", tell, { signal });
-  if (readiness.last) tell();
+  if (readiness.last && readiness.last.kind !== "login") tell();
   else checkReadiness();
   clock.textContent = await clockWords(signal);
 }

@@ -30,7 +30,7 @@ export async function showLesions(main) {
   }
 
   async function load(cursor) {
-    below.replaceChildren(make("p", { class: "hint" }, say("loading")));
+    below.replaceChildren(make("p", { class: "hint" }, say("shell.loading")));
     let page;
     try {
       page = await askJson(withQuery("/lesions", { patient_reference: patient.value.trim(), limit: PAGE, cursor }));

@@ -41,7 +41,7 @@ export async function showResult(main, { id, signal }) {
         make(
           "p",
           { class: "actions" },
-          make("a", { class: "button", href: resultPath(id, "report.pdf"), download: `edgederm-${id}.pdf` }, say("result.pdf")),
+          make("a", { class: "button", href: resultPath(id, "report.pdf"), download: `edgederm-${id}.pdf` }, say("result.save_pdf")),
           may("admin") ? erase : null,
         ),
         outcome,

@@ -40,13 +40,13 @@ export async function showResults(main) {
   }
 
   async function load(cursor, mine) {
-    below.replaceChildren(make("p", { class: "hint" }, say("loading")));
+    below.replaceChildren(make("p", { class: "hint" }, say("shell.loading")));
     let page;
     try {
       page = await askJson(withQuery("/results", { ...parameters(wanted), limit: PAGE, cursor }));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      below.replaceChildren(problemBox(error, make("button", { type: "button", class: "button", onclick: () => load(cursor, mine) }, say("again"))));
+      below.replaceChildren(problemBox(error, make("button", { type: "button", class: "button", onclick: () => load(cursor, mine) }, say("shell.again"))));
       return;
     }
     // Somebody filtered anew meanwhile.
