@@ -402,16 +402,32 @@ def test_a_part_that_does_not_work_is_named_with_what_to_do(visit, box):
         "code": "not-ready",
         "parts": {"model": "ok", "camera": "no frame for 5 s", "history": "ok"},
     }
-    page = visit(
-        box.url,
-        prepare=lambda page: page.route(
-            "**/readyz", lambda route: route.fulfill(status=503, json=problem)
-        ),
-    )
+
+    def prepare(page):
+        page.route("**/readyz", lambda route: route.fulfill(status=503, json=problem))
+        # No news: then the page asks instead.
+        page.route("**/events", lambda route: route.fulfill(status=204))
+
+    page = visit(box.url, prepare=prepare)
     page.get_by_role("link", name="Needs attention").click()
     page.get_by_text("A part needs attention.").wait_for()
     assert page.get_by_text("plug it in again").is_visible()
     assert page.get_by_text("no frame for 5 s").is_visible()
+
+
+def test_a_press_of_the_button_shows_its_answer_on_the_page(page, box):
+    """Whoever else makes the box take a picture does the same."""
+    page.get_by_role("link", name="Ready").wait_for()
+    status, body = box.ask("/classify")
+    assert status == 200
+    assert word_of_answer(page).lower() == body["result"]
+    # But nobody is interrupted in the middle of a word, nor shown another one's upload.
+    page.locator("summary", has_text="Patient, lesion and note").click()
+    page.get_by_label("Note").fill("first of two")
+    assert box.ask("/classify")[0] == 200
+    assert box.ask("/classify", body=png(), headers={"Content-Type": "image/png"})[0] == 200
+    page.locator("#status", has_text="A picture was taken").wait_for()
+    assert page.get_by_label("Note").input_value() == "first of two"
 
 
 @pytest.fixture(scope="module")

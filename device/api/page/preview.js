@@ -69,7 +69,7 @@ function watch(element, signal) {
 }
 
 /** Wait, but no longer than until the signal aborts. */
-export function pause(milliseconds, signal) {
+function pause(milliseconds, signal) {
   return new Promise((go) => {
     const end = () => {
       clearTimeout(timer);

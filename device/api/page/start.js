@@ -2,7 +2,7 @@
 
 import { Problem, loginNeeded, problemBox } from "./asking.js";
 import { heading, make } from "./elements.js";
-import { checkReadiness, watchReadiness } from "./readiness.js";
+import { follow, open } from "./live.js";
 import { openSession } from "./session.js";
 import { say } from "./texts.js";
 import { showBox } from "./views/box.js";
@@ -77,7 +77,7 @@ function showEntrance() {
   showLogin(main, async () => {
     await openSession();
     document.body.classList.remove("is-outside");
-    checkReadiness();
+    open();
     show();
   });
 }
@@ -102,5 +102,5 @@ async function begin() {
     }
   }
   if (!document.body.classList.contains("is-outside")) show();
-  watchReadiness(document.getElementById("state"));
+  follow(document.getElementById("state"));
 }

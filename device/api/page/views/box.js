@@ -2,12 +2,12 @@
 
 import { ask, loginNeeded } from "../asking.js";
 import { heading, make, pairs } from "../elements.js";
-import { checkReadiness, readiness } from "../readiness.js";
+import { checkReadiness, live } from "../live.js";
 import { currentSession, logOut } from "../session.js";
 import { say, sayCount, sayMoment, sayOr } from "../texts.js";
 
 const LIGHTS = ["starting", "ready", "busy", "benign", "malignant", "uncertain", "retake", "fault", "updating"];
-const PARTS = ["model", "camera", "history"];
+const PARTS = ["model", "camera", "history", "panel"];
 const MINUTE_MS = 60_000;
 // Half a minute of difference is a watch, not a fault.
 const TOLERATED_MS = 90_000;
@@ -27,14 +27,14 @@ export async function showBox(main, { signal }) {
     make("p", { class: "hint" }, say("box.light_hint")),
     lights(),
   );
-  const tell = () => state.replaceChildren(...stateParts(readiness.last));
-  readiness.addEventListener("change", tell, { signal });
-  if (readiness.last && readiness.last.kind !== "login") tell();
-  else checkReadiness();
+  const tell = () => state.replaceChildren(...stateParts(live.last));
+  live.addEventListener("change", tell, { signal });
+  tell();
+  checkReadiness();
   clock.textContent = await clockWords(signal);
 }
 
-function stateParts({ kind, parts, software_version: version }) {
+function stateParts({ kind, parts, software_version: version, certificate_sha256: fingerprint }) {
   const names = [...new Set([...PARTS, ...Object.keys(parts)])].filter((name) => name in parts);
   const rows = names.map((name) => {
     const isWell = parts[name] === "ok";
@@ -48,6 +48,7 @@ function stateParts({ kind, parts, software_version: version }) {
     make("p", { class: `lead box-kind is-${kind}` }, say(`box.${kind}`)),
     rows.length ? pairs(rows) : "",
     version ? make("p", { class: "hint" }, say("box.version", { version })) : "",
+    fingerprint ? make("p", { class: "hint" }, say("box.fingerprint"), " ", make("code", {}, fingerprint)) : "",
   ];
 }
 

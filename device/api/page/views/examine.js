@@ -4,6 +4,7 @@ import { answerCard, evidence } from "../answer.js";
 import { annotationForm } from "../annotation.js";
 import { Problem, askJson, problemBox, resultPath } from "../asking.js";
 import { announce, heading, make } from "../elements.js";
+import { live } from "../live.js";
 import { modelContract } from "../model.js";
 import { pictureFigure } from "../picture.js";
 import { showPreview } from "../preview.js";
@@ -59,6 +60,15 @@ export function showExamine(main, { signal }) {
   listenForFiles(main, signal, (file) => examine(() => sendPicture(file)));
 
   let isBusy = false;
+  let shownId = null;
+
+  // The button of the box was pressed, or somebody else's page was used.
+  live.addEventListener("result", async ({ detail }) => {
+    if (isBusy || detail.source === "upload" || detail.id === shownId) return;
+    announce(say("examine.heard", { word: say(`result.${detail.result}.word`) }));
+    const isTyping = answer.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+    if (!isTyping) put(await shown(detail, null));
+  }, { signal });
 
   async function examine(work) {
     if (isBusy) return;
@@ -80,10 +90,14 @@ export function showExamine(main, { signal }) {
       capture.textContent = say("examine.capture");
     }
     if (signal.aborted) return;
-    answer.replaceChildren(place);
+    put(place);
     announce("");
     place.querySelector(".answer-word")?.focus({ preventScroll: true });
     if (!isAtHand(place)) place.scrollIntoView({ block: "start" });
+  }
+
+  function put(place) {
+    if (!signal.aborted) answer.replaceChildren(place);
   }
 
   async function takePicture() {
@@ -100,6 +114,7 @@ export function showExamine(main, { signal }) {
   }
 
   async function shown(found, bitmap) {
+    shownId = found.id;
     const model = await modelContract().catch(() => null);
     const actions = found.result === "retake"
       ? [make("button", { type: "button", class: "main-button", onclick: () => examine(takePicture) }, say("examine.again"))]

@@ -1,0 +1,88 @@
+// How the box is and what it answers, told by the box itself while this page can be seen.
+
+import { Problem, askJson, loginNeeded } from "./asking.js";
+import { make } from "./elements.js";
+import { openSession } from "./session.js";
+import { say } from "./texts.js";
+
+const AGAIN_MS = 20_000;
+// An answer that is lit is no state of its own here: the box is ready for the next.
+const KINDS = { starting: "starting", updating: "updating", busy: "busy", fault: "fault" };
+
+/** Tells "change" when the box is otherwise than before, and "result" with each answer. */
+export const live = new EventTarget();
+/** What is known: {kind, parts, software_version, certificate_sha256}. */
+live.last = { kind: "unknown", parts: {} };
+
+let source = null;
+let timer = null;
+
+/** Begin; from then on the box is listened to whenever the page can be seen. */
+export function follow(sign) {
+  live.addEventListener("change", () => show(sign));
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : open()));
+  loginNeeded.addEventListener("needed", stop);
+  open();
+  checkReadiness();
+}
+
+/** Listen, unless that is so already. */
+export function open() {
+  if (source || document.hidden) return;
+  clearTimeout(timer);
+  source = new EventSource("/events");
+  source.addEventListener("state", (event) => tell(known(JSON.parse(event.data))));
+  source.addEventListener("result", (event) => live.dispatchEvent(new CustomEvent("result", { detail: JSON.parse(event.data) })));
+  source.addEventListener("error", lose);
+}
+
+/** Let the box try its parts now. */
+export async function checkReadiness() {
+  try {
+    tell({ ...live.last, kind: "ready", ...(await askJson("/readyz")) });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.code === "not-ready") tell({ ...live.last, kind: "fault", parts: error.parts });
+    else if (error.code === "unreachable") tell({ kind: "unreachable", parts: {} });
+  }
+}
+
+function stop() {
+  clearTimeout(timer);
+  source?.close();
+  source = null;
+}
+
+async function lose() {
+  // The browser tries again by itself, unless the box answered that it must not.
+  if (source?.readyState !== EventSource.CLOSED) {
+    tell({ kind: "unreachable", parts: {} });
+    return;
+  }
+  stop();
+  timer = setTimeout(open, AGAIN_MS);
+  try {
+    await openSession();
+    await checkReadiness();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
+}
+
+function known(state) {
+  const isWell = Object.values(state.parts).every((part) => part === "ok");
+  return { ...state, kind: isWell ? (KINDS[state.state] ?? "ready") : "fault" };
+}
+
+function tell(found) {
+  live.last = found;
+  live.dispatchEvent(new Event("change"));
+}
+
+function show(sign) {
+  const { kind } = live.last;
+  sign.hidden = false;
+  if (sign.dataset.kind === kind) return;
+  sign.dataset.kind = kind;
+  sign.replaceChildren(make("span", { class: "state-dot", "aria-hidden": "true" }), say(`state.${kind}`));
+}
