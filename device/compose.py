@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,8 +31,10 @@ from device.settings import (
 )
 
 if TYPE_CHECKING:
+    from device.access.certificate import Certificate
     from device.history import Archive
 
+_log = logging.getLogger(__name__)
 _WARM_UP_DRAWN_PX = 256
 """Drawing a large lesion would take longer than all the rest of a start."""
 
@@ -195,13 +198,17 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
     history that cannot be written, but then nothing is answered until it can.
 
     Raises:
+        AccessError: The certificate cannot be used.
         ModelError: Without a model that passes its test there is no box.
     """
     from device.panel.thread import PanelThread
+    from device.service.bulletin import Bulletin
     from device.service.camera import CameraThread
     from device.service.examination import start_examination
+    from device.service.state import take_state
     from device.service.worker import Worker
 
+    certificate = find_certificate(settings.server)
     with ExitStack() as stack:
         panel = None
         if settings.panel.kind in PANELS:
@@ -217,10 +224,11 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
                 max_pixels=settings.picture.max_pixels,
             )
         stack.enter_context(archive)
+        bulletin = Bulletin(archive.record)
         worker = stack.enter_context(
             Worker(
                 classifier,
-                record=archive.record,
+                record=bulletin.record,
                 max_pixels=settings.picture.max_pixels,
                 waiting=settings.server.queue_length,
             )
@@ -244,6 +252,14 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             readiness=lambda: Readiness(
                 model=worker.problem(), camera=camera.problem(), history=archive.problem()
             ),
+            state=partial(
+                take_state,
+                {"model": worker, "camera": camera, "history": archive},
+                panel=panel,
+                waiting=lambda: worker.pending,
+                certificate_sha256=None if certificate is None else certificate.sha256,
+            ),
+            bulletin=bulletin,
             software_version=__version__,
             panel=panel,
         )
@@ -256,29 +272,71 @@ def open_tokens(settings: ServerSettings) -> TokenKeeping:
     return TokenFile(settings.state_path)
 
 
+def own_names(settings: ServerSettings) -> tuple[str, ...]:
+    """By which names the box is called: its host name, the same with ``.local``, what was set."""
+    own = socket.gethostname().lower()
+    return (own, f"{own.partition('.')[0]}.local", *settings.names)
+
+
+def find_certificate(settings: ServerSettings) -> Certificate | None:
+    """
+    Return the certificate that the server shows, made now if need be; None without TLS.
+
+    Raises:
+        AccessError: It cannot be used.
+    """
+    from device.access.certificate import given_certificate, own_certificate
+
+    if not settings.is_secure:
+        return None
+    if settings.certificate is not None and settings.key is not None:
+        return given_certificate(settings.certificate, settings.key)
+    return own_certificate(settings.state_path, own_names(settings))
+
+
 def build_application(parts: Appliance, settings: Settings) -> Application:
     """Put the REST API before a running appliance."""
     from device.api import Rules
     from device.api.application import build_application as build
 
-    server, own = settings.server, socket.gethostname()
+    server = settings.server
     rules = Rules(
         tokens=open_tokens(server),
         is_token_needed=server.is_token_needed,
         is_loopback=server.is_loopback,
         is_secure=server.is_secure,
-        names=(own, f"{own.partition('.')[0]}.local", *server.names),
+        names=own_names(server),
     )
     return build(parts, rules=rules, max_upload_bytes=server.max_upload_bytes)
 
 
 def serve(settings: Settings) -> None:
-    """Run the box until a signal says stop."""
-    from device.service.daemon import serve as serve_until_stopped
+    """
+    Run the box until a signal says stop.
 
+    Raises:
+        AccessError: The certificate or the list of tokens cannot be used.
+        ModelError: Without a model that passes its test there is no box.
+    """
+    from device.service.daemon import serve as serve_until_stopped
+    from device.service.daemon import tls_context
+
+    server = settings.server
+    certificate = find_certificate(server)
+    tls = None
+    if certificate is not None:
+        tls = tls_context(certificate.certificate, certificate.key)
+        _log.info("event=tls.certificate sha256=%s", certificate.fingerprint)
+    if server.is_token_needed and not open_tokens(server).all():
+        _log.warning(
+            "event=access.no_tokens detail=%r",
+            "nobody can ask over REST; python -m device token add NAME --role admin",
+        )
     with appliance(settings) as parts:
         serve_until_stopped(
             build_application(parts, settings),
-            host=settings.server.host,
-            port=settings.server.port,
+            host=server.host,
+            port=server.port,
+            tls=tls,
+            stopping=parts.bulletin.close,
         )

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from device.api import problems
+from device.api.listening import Listeners
 from device.api.routes import (
     administration,
     classify,
@@ -25,6 +26,7 @@ from device.api.routes import (
     page,
     results,
     session,
+    state,
 )
 from device.api.schemas import Problem
 from device.api.security import Guard, Rules
@@ -75,6 +77,8 @@ def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: i
     model.add_routes(app.router, appliance)
     results.add_routes(app.router, appliance)
     lesions.add_routes(app.router, appliance)
+    listeners = Listeners(appliance.bulletin, appliance.state)
+    state.add_routes(app.router, appliance, listeners=listeners)
     page.add_routes(app.router, max_upload_bytes=max_upload_bytes)
     session.add_routes(app.router, rules=rules, sessions=sessions, throttle=throttle)
     administration.add_routes(app.router, appliance, tokens=rules.tokens)

@@ -22,6 +22,7 @@ from device.core.results import (
     ResultFilter,
     ResultPage,
 )
+from device.core.state import StateDocument
 from device.core.values import Answer, Capture, ModelIdentity, Pixels, Prediction
 
 T = TypeVar("T")
@@ -258,6 +259,27 @@ class HistoryKeeping(History, Protocol):
         ...
 
 
+class Bulletin(Protocol):
+    """Where answers are told, whoever asked for them."""
+
+    def listen(self, hear: Callable[[Answer | None], None]) -> Callable[[], None]:
+        """
+        Hear of every answer from now on.
+
+        Args:
+            hear: Called with each answer that was recorded, on the thread that recorded it, so it
+                must neither wait nor raise; with None when nothing will come any more.
+
+        Returns:
+            Ends the listening; may be called twice.  Any thread.
+        """
+        ...
+
+    def close(self) -> None:
+        """Tell everybody that nothing will come any more.  Any thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """None where a part works, else what is wrong with it and what to do."""
@@ -284,6 +306,9 @@ class Appliance:
     readiness: Callable[[], Readiness]
     """Runs the model's golden case and takes a frame if the last one is old; blocks for as
     long as a capture may take, so it does not belong on an event loop.  Any thread."""
+    state: Callable[[], StateDocument]
+    """How the box is as far as it knows; tries nothing and never waits.  Any thread."""
+    bulletin: Bulletin
     software_version: str
     panel: Panel | None = None
     """None where no button and no light are set up."""

@@ -360,6 +360,11 @@ class Archive:
 
     # ------------------------------------------------------------------------------ readiness
 
+    @property
+    def last_problem(self) -> str | None:
+        """What :meth:`problem` said last."""
+        return self._last_problem
+
     def problem(self) -> str | None:
         """
         Say what keeps answers from being recorded, or None.

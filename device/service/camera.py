@@ -50,6 +50,7 @@ class CameraThread:
         self._jobs = QueueThread("camera", waiting=_WAITING, finish=self._close)
         self._is_open = False
         self._delivered_s: float | None = None
+        self._openings = 0
         self._last_problem: str | None = f"{camera.name}: no frame yet; ask again in a moment"
 
     def __enter__(self) -> Self:
@@ -70,6 +71,16 @@ class CameraThread:
         """Ask for a frame; see ``device.core.ports.Frames``."""
         asked_ns = time.perf_counter_ns()
         return self._jobs.submit(lambda: self._capture(asked_ns))
+
+    @property
+    def last_problem(self) -> str | None:
+        """What went wrong with the last frame, or None; None as well before the first was asked."""
+        return self._last_problem if self._openings else None
+
+    @property
+    def restarts(self) -> int:
+        """How often the camera was opened again after it had failed."""
+        return max(0, self._openings - 1)
 
     def problem(self) -> str | None:
         """
@@ -104,6 +115,7 @@ class CameraThread:
     def _capture(self, asked_ns: int) -> Capture:
         try:
             if not self._is_open:
+                self._openings += 1
                 self._camera.__enter__()
                 self._is_open = True
             capture = self._camera.capture(self._timeout_s)

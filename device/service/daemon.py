@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 
 # The h11 with which uvicorn itself works.
 from uvicorn.protocols.http.h11_impl import H11Protocol, h11
 
+from device.core.errors import AccessError
 from device.core.ports import Application
 
 _LARGEST_HEADER_BYTES = 16 * 1024
@@ -19,9 +25,16 @@ _IDLE_CONNECTION_S = 5
 _GRACE_S = 5
 MOST_CONNECTIONS = 64
 """Open at the same time."""
+_LOOP = f"{__name__}:Loop"
 _BACKLOG = 32
 """asyncio takes so many in one go, and again until the first of them is turned away: five times as
 many, and those that stay, must be below the files that a process may have open (mostly 1024)."""
+HANDSHAKE_TIMEOUT_S = 5.0
+"""Seconds in which a client must have agreed on TLS; until then its connection is not counted."""
+_GOODBYE_TIMEOUT_S = 1.0
+"""Seconds for a client to take leave of TLS."""
+UNREAD_TIMEOUT_S = 30.0
+"""Seconds after which the kernel drops a client that does not take what it is sent."""
 HEAD_TIMEOUT_S = 10.0
 """Seconds for the head of a request, from the moment when the connection waits for one."""
 
@@ -41,6 +54,7 @@ class Connection(H11Protocol):
         if len(self.connections) > MOST_CONNECTIONS:
             self.transport.abort()
         else:
+            bound_unread(self.transport.get_extra_info("socket"))
             self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,8 +107,21 @@ class _Server(uvicorn.Server):
     """
     Returns after a signal; uvicorn's own raises it again, and the process ends with all open.
 
+    Args:
+        config: For uvicorn.
+        stopping: Called on the loop when the end begins, so that what never ends by itself does.
+
     Threads: the main one, where Python delivers signals.
     """
+
+    def __init__(self, config: uvicorn.Config, *, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell those who listen, then stop as uvicorn does."""
+        self._stopping()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
         """Stop in order; at a second signal without waiting for requests."""
@@ -102,7 +129,52 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(application: Application, *, host: str, port: int) -> None:
+class Loop(asyncio.SelectorEventLoop):
+    """The usual loop, less patient with those who begin or end TLS and do not go on."""
+
+    async def create_server(self, *arguments: Any, **options: Any) -> asyncio.Server:
+        """Bound how long a server that speaks TLS waits for its clients."""
+        if options.get("ssl") is not None:
+            options["ssl_handshake_timeout"] = HANDSHAKE_TIMEOUT_S
+            if sys.version_info >= (3, 11):  # Earlier ones do not wait for the client's goodbye.
+                options["ssl_shutdown_timeout"] = _GOODBYE_TIMEOUT_S
+        return await super().create_server(*arguments, **options)
+
+
+def bound_unread(connection: socket.socket) -> None:
+    """Let the kernel drop a client that takes nothing; without it an answer could wait for ever."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_TIMEOUT_S * 1000))
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """
+    Make what the server shows to its clients: TLS 1.2 and 1.3, nothing older.
+
+    Raises:
+        AccessError: The files cannot be read, or do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    try:
+        # A password would be asked for on a terminal that no daemon has.
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise AccessError(
+            f"tls: expected a certificate in {certificate} and its key, without a password, in "
+            f"{key}, found {getattr(error, 'strerror', None) or error}"
+        ) from error
+    return context
+
+
+def serve(
+    application: Application,
+    *,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
     """
     Run the HTTP loop on this thread; returns after SIGINT or SIGTERM, requests finished.
 
@@ -110,25 +182,27 @@ def serve(application: Application, *, host: str, port: int) -> None:
         application: From ``device.api``.
         host: Address to listen on.
         port: 0 lets the system choose.
+        tls: From :func:`tls_context`; then nothing is answered without TLS.
+        stopping: Called on the loop when the end begins, so that what never ends by itself does.
     """
-    _Server(
-        uvicorn.Config(
-            application,
-            host=host,
-            port=port,
-            loop="asyncio",
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            backlog=_BACKLOG,
-            # Who asked is no business of the journal's; answers are counted elsewhere.
-            access_log=False,
-            log_level="info",
-            # Nothing stands before this server whose word on addresses could be believed.
-            proxy_headers=False,
-            server_header=False,
-            h11_max_incomplete_event_size=_LARGEST_HEADER_BYTES,
-            timeout_keep_alive=_IDLE_CONNECTION_S,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    ).run()
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        loop=_LOOP,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        backlog=_BACKLOG,
+        # Who asked is no business of the journal's; answers are counted elsewhere.
+        access_log=False,
+        log_level="info",
+        # Nothing stands before this server whose word on addresses could be believed.
+        proxy_headers=False,
+        server_header=False,
+        h11_max_incomplete_event_size=_LARGEST_HEADER_BYTES,
+        timeout_keep_alive=_IDLE_CONNECTION_S,
+        timeout_graceful_shutdown=_GRACE_S,
+        ssl_context_factory=None if tls is None else lambda _config, _make: tls,
+    )
+    _Server(config, stopping=stopping).run()

@@ -58,6 +58,7 @@ class QueueThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._lock = threading.Lock()
         self._is_stopping = False
+        self._is_running = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -92,6 +93,11 @@ class QueueThread:
                 ) from None
         return job.future
 
+    @property
+    def pending(self) -> int:
+        """How many jobs run or wait; never waits itself."""
+        return self._queue.qsize() + self._is_running
+
     def stop(self, *, timeout_s: float) -> None:
         """Finish the job at hand, fail those that wait, and end the thread; may be called twice."""
         with self._lock:
@@ -111,7 +117,11 @@ class QueueThread:
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
-            job.run()
+            self._is_running = True
+            try:
+                job.run()
+            finally:
+                self._is_running = False
             # The last answer must not live on while the thread waits for the next job.
             del job
         self._finish()

@@ -63,6 +63,16 @@ class Worker:
         """Queue *capture*; see ``device.core.ports.Examiner``."""
         return self._jobs.submit(self._examining(capture))
 
+    @property
+    def pending(self) -> int:
+        """Pictures that are examined or wait for it."""
+        return self._jobs.pending
+
+    @property
+    def last_problem(self) -> str | None:
+        """What :meth:`problem` said last."""
+        return self._last_problem
+
     def problem(self) -> str | None:
         """
         Run the contract's golden case and say what is wrong with the model, or None.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -89,6 +90,7 @@ class Guard:
 
         try:
             state["caller"] = self._admit(scope)
+            state["is_admitted"] = partial(self._is_still_admitted, state["caller"], scope)
             await self._app(scope, receive, send_with_headers)
         except problems.Refused as refusal:
             await refusal.response()(scope, receive, send_with_headers)
@@ -148,6 +150,18 @@ class Guard:
                 )
             token = found
         return Caller(role=token.role, token=token)
+
+    def _is_still_admitted(self, caller: Caller | None, scope: Scope) -> bool:
+        """Whether token and session that opened a stream would open it again."""
+        if caller is None or caller.token is None:
+            return True
+        headers = Headers(scope=scope)
+        try:
+            if "authorization" in headers:
+                return self._rules.tokens.holds(caller.token.token_id) is not None
+            return self._sessions.holder(headers.get("cookie", "")) is not None
+        except EdgeDermError:
+            return False
 
     def _bearer(self, authorization: str, address: str) -> Token:
         scheme, _, given = authorization.partition(" ")

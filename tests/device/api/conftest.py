@@ -16,10 +16,13 @@ from device.access.tokens import TokenFile
 from device.api import Rules, build_application
 from device.core.errors import BusyError
 from device.core.manifest import PreprocessSpec, QualityLimits, Resize
+from device.core.panel import LightState
 from device.core.ports import Appliance, Readiness
+from device.core.state import StateDocument
 from device.core.stopwatch import Recorder
 from device.core.values import ModelIdentity
 from device.examine import examine
+from device.service.bulletin import Bulletin
 from tests.builders import a_capture, a_history, a_manifest, a_prediction
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -126,12 +129,20 @@ class Box:
         self.history.__enter__()
         self.tokens = TokenFile(folder)
         self.frames = FakeFrames()
-        self.examiner = FakeExaminer(self.history.record)
+        self.bulletin = Bulletin(self.history.record)
+        self.examiner = FakeExaminer(self.bulletin.record)
         self.history.keep_pictures(
             self.examiner.classifier.manifest.preprocess, longest_px=512, max_pixels=MAX_PIXELS
         )
         self.ready = Readiness(model=None, camera=None)
         self.checks = itertools.count()
+        self.state = StateDocument(
+            state=LightState.READY,
+            waiting=0,
+            parts={"model": "ok", "camera": "ok", "history": "ok"},
+            software_version="0.1.0",
+            certificate_sha256=None,
+        )
         self.appliance = Appliance(
             frames=self.frames,
             examiner=self.examiner,
@@ -139,6 +150,8 @@ class Box:
             manifest=self.examiner.classifier.manifest,
             identity=self.examiner.classifier.identity,
             readiness=lambda: self.check(),  # noqa: PLW0108 - a test may exchange it
+            state=lambda: self.state,
+            bulletin=self.bulletin,
             software_version="0.1.0",
         )
 

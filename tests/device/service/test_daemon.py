@@ -1,14 +1,18 @@
 """The limits of a connection, behind the real server."""
 
 import contextlib
+import errno
 import json
 import socket
+import ssl
 import threading
 import time
+import warnings
 
 import pytest
 import uvicorn
 
+from device.access.certificate import own_certificate
 from device.api import problems
 from device.service import daemon
 
@@ -125,3 +129,96 @@ def test_a_broken_body_gets_one_answer(connect, caplog, path, status):
     assert got.startswith(b"HTTP/1.1 " + status)
     assert got.count(b"HTTP/1.1 ") == 1
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    return own_certificate(tmp_path, ("localhost",))
+
+
+@pytest.fixture
+def serving(certificate, monkeypatch):
+    """A server that speaks TLS, on the daemon's own loop; its address."""
+    monkeypatch.setattr(daemon, "HANDSHAKE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 30.0)
+    servers, begun = [], threading.Event()
+
+    class Server(daemon._Server):
+        # Threads that are not the main one get no signals.
+        @contextlib.contextmanager
+        def capture_signals(self):
+            yield
+
+        async def startup(self, sockets=None):
+            await super().startup(sockets)
+            servers.append(self)
+            begun.set()
+
+    monkeypatch.setattr(daemon, "_Server", Server)
+    tls = daemon.tls_context(certificate.certificate, certificate.key)
+    thread = threading.Thread(
+        target=daemon.serve, args=(answering,), kwargs={"host": "127.0.0.1", "port": 0, "tls": tls}
+    )
+    thread.start()
+    assert begun.wait(20)
+    yield servers[0].servers[0].sockets[0].getsockname()
+    servers[0].should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_over_tls_requests_are_answered_and_without_it_nothing_is(serving, certificate):
+    trusting = ssl.create_default_context(cafile=certificate.certificate)
+    with (
+        socket.create_connection(serving, 5) as plain,
+        trusting.wrap_socket(plain, server_hostname="localhost") as client,
+    ):
+        client.sendall(REQUEST)
+        assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+        assert client.version() == "TLSv1.3"
+    with socket.create_connection(serving, 5) as plain:
+        plain.sendall(REQUEST)
+        assert is_closed(plain)
+
+
+def test_one_who_never_agrees_on_tls_is_sent_away(serving):
+    began_s = time.monotonic()
+    with socket.create_connection(serving, 10) as silent:
+        assert is_closed(silent)
+    assert time.monotonic() - began_s < 5
+
+
+def test_old_tls_is_refused(serving):
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(serving, 5) as plain, pytest.raises((ssl.SSLError, OSError)):
+        old.wrap_socket(plain)
+
+
+def test_one_who_takes_nothing_is_dropped_by_the_kernel(monkeypatch):
+    """Not even the connection's place is kept for it."""
+    monkeypatch.setattr(daemon, "UNREAD_TIMEOUT_S", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname(), 5),
+        listening.accept()[0] as ours,
+    ):
+        daemon.bound_unread(ours)
+        ours.settimeout(20)
+        with pytest.raises(OSError, match="timed out") as caught:
+            ours.sendall(bytes(64 * 2**20))
+        assert caught.value.errno == errno.ETIMEDOUT
+
+
+def test_every_connection_is_bound_so(connect, monkeypatch):
+    seen = []
+    monkeypatch.setattr(daemon, "bound_unread", seen.append)
+    client = connect()
+    client.sendall(REQUEST)
+    assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+    assert len(seen) == 1
