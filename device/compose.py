@@ -201,9 +201,12 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
         AccessError: The certificate cannot be used.
         ModelError: Without a model that passes its test there is no box.
     """
+    from device.board.health import read_health
+    from device.metrics.figures import Figures, Sources
     from device.panel.thread import PanelThread
     from device.service.bulletin import Bulletin
     from device.service.camera import CameraThread
+    from device.service.clock import is_clock_trusted
     from device.service.examination import start_examination
     from device.service.state import take_state
     from device.service.worker import Worker
@@ -243,6 +246,26 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             panel.serve(partial(start_examination, camera, worker))
             # Presses end before what answers them.
             stack.callback(panel.stop)
+        state = partial(
+            take_state,
+            {"model": worker, "camera": camera, "history": archive},
+            panel=panel,
+            waiting=lambda: worker.pending,
+            certificate_sha256=None if certificate is None else certificate.sha256,
+        )
+        figures = Figures(
+            Sources(
+                state=state,
+                camera_restarts=lambda: camera.restarts,
+                panel=panel,
+                board=read_health,
+                history=archive.path,
+                is_clock_trusted=is_clock_trusted,
+                model=classifier.identity,
+                software_version=__version__,
+            )
+        )
+        stack.callback(bulletin.listen(figures.answered))
         yield Appliance(
             frames=camera,
             examiner=worker,
@@ -252,14 +275,9 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             readiness=lambda: Readiness(
                 model=worker.problem(), camera=camera.problem(), history=archive.problem()
             ),
-            state=partial(
-                take_state,
-                {"model": worker, "camera": camera, "history": archive},
-                panel=panel,
-                waiting=lambda: worker.pending,
-                certificate_sha256=None if certificate is None else certificate.sha256,
-            ),
+            state=state,
             bulletin=bulletin,
+            figures=figures,
             software_version=__version__,
             panel=panel,
         )

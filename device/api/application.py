@@ -22,6 +22,7 @@ from device.api.routes import (
     classify,
     health,
     lesions,
+    metrics,
     model,
     page,
     results,
@@ -66,7 +67,14 @@ def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: i
     )
     sessions = Sessions(rules.tokens, is_secure=rules.is_secure)
     throttle = Throttle()
-    app.add_middleware(Guard, rules=rules, sessions=sessions, throttle=throttle)
+    appliance.figures.expect(problems.KINDS)
+    app.add_middleware(
+        Guard,
+        rules=rules,
+        sessions=sessions,
+        throttle=throttle,
+        count=appliance.figures.responded,
+    )
     app.add_exception_handler(EdgeDermError, problems.answer_edgederm_error)
     app.add_exception_handler(problems.Refused, problems.answer_refusal)
     app.add_exception_handler(HTTPException, problems.answer_http_exception)
@@ -78,6 +86,7 @@ def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: i
     results.add_routes(app.router, appliance)
     lesions.add_routes(app.router, appliance)
     listeners = Listeners(appliance.bulletin, appliance.state)
+    metrics.add_routes(app.router, appliance.figures)
     state.add_routes(app.router, appliance, listeners=listeners)
     page.add_routes(app.router, max_upload_bytes=max_upload_bytes)
     session.add_routes(app.router, rules=rules, sessions=sessions, throttle=throttle)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +56,15 @@ class BoardSpec:
     """The same lines as numbers of the 40-pin header, for whoever wires them up."""
     sources: tuple[Source, ...]
     """Where these numbers and names stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardHealth:
+    """What was read; empty where there is nothing to read."""
+
+    temperatures_celsius: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By the sensor's name, such as ``cpu-thermal``."""
+    flags: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+    """What holds the board back right now."""
+    flags_since_start: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+    """What ever did since it was switched on."""

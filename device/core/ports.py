@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -280,6 +280,25 @@ class Bulletin(Protocol):
         ...
 
 
+class Figures(Protocol):
+    """What the box counts.  Any thread."""
+
+    media_type: str
+    """Of :meth:`text`."""
+
+    def expect(self, codes: Iterable[str]) -> None:
+        """Show problems of these codes from the beginning, so that the first is an increase."""
+        ...
+
+    def responded(self, status: int, slug: str | None) -> None:
+        """Count an answer over HTTP, and the problem if it is one."""
+        ...
+
+    def text(self) -> bytes:
+        """Return all figures as they are now, in the form that Prometheus reads."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """None where a part works, else what is wrong with it and what to do."""
@@ -309,6 +328,7 @@ class Appliance:
     state: Callable[[], StateDocument]
     """How the box is as far as it knows; tries nothing and never waits.  Any thread."""
     bulletin: Bulletin
+    figures: Figures
     software_version: str
     panel: Panel | None = None
     """None where no button and no light are set up."""

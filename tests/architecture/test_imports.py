@@ -31,6 +31,7 @@ DOORS = {
     "picamera2": ("device/camera/libcamera.py",),
     "PIL": ("device/decode/", "training/"),
     "pydantic_settings": ("device/settings.py",),
+    "prometheus_client": ("device/metrics/figures.py",),
     "ray": ("training/ablation/engines.py",),
     "reportlab": ("device/history/report.py",),
     "rich": ("training/",),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
-from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 from fastapi import APIRouter
 
 from device.api import problems
 from device.api.schemas import Health, Ready, responses
+from device.api.waiting import SharedCheck
 from device.core.errors import NotReadyError
-from device.core.ports import Appliance, Readiness
+from device.core.ports import Appliance
 
 OK: Literal["ok"] = "ok"
 
@@ -66,42 +62,3 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
             f"not ready: {'; '.join(told)}",
             members={"parts": {part: OK if text is None else text for part, text in wrong.items()}},
         )
-
-
-class SharedCheck:
-    """
-    Runs a slow check in a thread, once at a time; whoever asks meanwhile shares the result.
-
-    Args:
-        check: Blocks for as long as a capture may take.
-
-    Threads: the event loop's; *check* runs in one of its own, for which the end of the process
-    does not wait, as it would for the loop's pool.
-    """
-
-    def __init__(self, check: Callable[[], Readiness]) -> None:
-        self._check = check
-        self._running: asyncio.Future[Readiness] | None = None
-
-    async def run(self) -> Readiness:
-        """Result of the check that runs now, or of a fresh one."""
-        if self._running is None:
-            self._running = asyncio.get_running_loop().create_future()
-            self._running.add_done_callback(self._forget)
-            threading.Thread(
-                target=self._work, args=(self._running,), name="readiness", daemon=True
-            ).start()
-        # One who goes away does not take the check from the others.
-        return await asyncio.shield(self._running)
-
-    def _work(self, running: asyncio.Future[Readiness]) -> None:
-        tell: Callable[[], None]
-        try:
-            tell = partial(running.set_result, self._check())
-        except Exception as error:  # noqa: BLE001 - whoever asked raises it
-            tell = partial(running.set_exception, error)
-        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
-            running.get_loop().call_soon_threadsafe(tell)
-
-    def _forget(self, _done: asyncio.Future[Readiness]) -> None:
-        self._running = None

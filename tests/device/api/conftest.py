@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,14 +15,16 @@ from PIL import Image
 
 from device.access.tokens import TokenFile
 from device.api import Rules, build_application
+from device.core.board import BoardHealth
 from device.core.errors import BusyError
 from device.core.manifest import PreprocessSpec, QualityLimits, Resize
-from device.core.panel import LightState
+from device.core.panel import LightState, PanelStatus, PressOutcome
 from device.core.ports import Appliance, Readiness
 from device.core.state import StateDocument
 from device.core.stopwatch import Recorder
 from device.core.values import ModelIdentity
 from device.examine import examine
+from device.metrics.figures import Figures, Sources
 from device.service.bulletin import Bulletin
 from tests.builders import a_capture, a_history, a_manifest, a_prediction
 
@@ -143,6 +146,8 @@ class Box:
             software_version="0.1.0",
             certificate_sha256=None,
         )
+        self.figures = some_figures(lambda: self.state, folder)
+        self.bulletin.listen(self.figures.answered)
         self.appliance = Appliance(
             frames=self.frames,
             examiner=self.examiner,
@@ -152,6 +157,7 @@ class Box:
             readiness=lambda: self.check(),  # noqa: PLW0108 - a test may exchange it
             state=lambda: self.state,
             bulletin=self.bulletin,
+            figures=self.figures,
             software_version="0.1.0",
         )
 
@@ -180,6 +186,34 @@ class Box:
         """Headers of a new token's holder."""
         _, secret = self.tokens.add(name=f"a {role.value}er", role=role)
         return {"Authorization": f"Bearer {secret}"}
+
+
+def some_figures(state, folder):
+    """Figures of a box with a light, on a board that gets warm."""
+    status = PanelStatus(
+        state=LightState.READY,
+        problem=None,
+        counts={PressOutcome.ANSWERED: 3},
+        reopened=1,
+        presses=(),
+        changes=(),
+    )
+    return Figures(
+        Sources(
+            state=state,
+            camera_restarts=lambda: 2,
+            panel=SimpleNamespace(status=lambda: status),
+            board=lambda: BoardHealth(
+                temperatures_celsius={"cpu-thermal": 51.5},
+                flags={"under_voltage": False, "throttled": True},
+                flags_since_start={"under_voltage": True, "throttled": True},
+            ),
+            history=folder / "history.sqlite",
+            is_clock_trusted=lambda: True,
+            model=ModelIdentity(name="scripted", version="1.2.3", sha256=SHA256),
+            software_version="0.1.0",
+        )
+    )
 
 
 def lesion(*, red=60, height_px=120, width_px=160):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from device.api.routes.health import SharedCheck
+from device.api.waiting import SharedCheck
 from device.core.ports import Readiness
 
 pytestmark = pytest.mark.portable

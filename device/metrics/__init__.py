@@ -1,0 +1,1 @@
+"""Figures of a running box, in the form that Prometheus reads."""
