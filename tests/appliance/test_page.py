@@ -24,6 +24,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="sudo apt install chromium")
 sync_api = pytest.importorskip("playwright.sync_api", reason="make test installs playwright")
 
+# Chromium refuses its sandbox to root, as whom containers run tests.
+SANDBOX = ["--no-sandbox"] if os.geteuid() == 0 else []
 PHONE, DESKTOP = (390, 844), (1280, 860)
 HOSTILE = "<img src=x onerror=alert(1)> {title}"
 TAKE, FILE, HEATMAP = "Take picture", "Send a picture file", "Heatmap"
@@ -40,10 +42,8 @@ def box():
 
 @pytest.fixture(scope="module")
 def browser():
-    # Chromium refuses its sandbox to root, as whom containers run tests.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=SANDBOX)
         yield opened
         opened.close()
 

@@ -91,6 +91,11 @@ export async function showLesion(main, { state, signal }) {
   strip.scrollLeft = strip.scrollWidth;
 }
 
+function sayWhen(days) {
+  if (days === null) return say("lesion.first");
+  return days === 0 ? say("lesion.same_day") : sayCount("lesion.later", days);
+}
+
 function moment(result, earlier, isHeatmap) {
   const days = earlier ? Math.round((new Date(result.captured_at) - new Date(earlier.captured_at)) / DAY_MS) : null;
   return make(
@@ -104,7 +109,7 @@ function moment(result, earlier, isHeatmap) {
         "figcaption",
         {},
         make("time", { datetime: result.captured_at }, sayDay(result.captured_at)),
-        make("span", { class: "hint" }, days === null ? say("lesion.first") : sayCount("lesion.later", days)),
+        make("span", { class: "hint" }, sayWhen(days)),
         make("a", { class: "moment-answer", href: `#/results/${result.id}` }, shape(result.result), say(`result.${result.result}.word`), result.result === "retake" ? null : ` ${sayProbability(result.probability_malignant)}`),
       ),
     ),
