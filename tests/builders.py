@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from device.core.manifest import (
     Denoise,
     FieldOfView,
     GoldenCase,
+    Guarantee,
     HairRemoval,
     InputSpec,
     LocalContrast,
     ModelManifest,
     OperatingPoint,
+    OutOfDistribution,
     PreprocessSpec,
     QualityLimits,
     Resize,
@@ -44,6 +47,8 @@ from device.history import Archive
 from device.service.queue_thread import QueueThread
 
 SIDE_PX = 64
+EMBEDDING_D = 4
+"""Entries of an embedding here."""
 
 
 def a_spec(side_px: int = SIDE_PX, *, enabled: bool = True) -> PreprocessSpec:
@@ -86,6 +91,11 @@ def a_manifest(**changes: Any) -> ModelManifest:
         "combination": "none",
         "calibration": Calibration(method="none", scale=1.0, offset=0.0),
         "operating_point": OperatingPoint(benign_below=0.3, malignant_from=0.7),
+        "guarantee": Guarantee(
+            method="order_statistic", miss_rate=0.1, confidence=0.95, lesions=100, missed=4
+        ),
+        "uncertain_share": 0.2,
+        "out_of_distribution": an_out_of_distribution(),
         "quality": QualityLimits(
             darkest_brightness=0.15,
             brightest_saturated_share=0.3,
@@ -98,12 +108,14 @@ def a_manifest(**changes: Any) -> ModelManifest:
             probability_malignant=0.5,
             diagnosis_probabilities=(1 / 7,) * 7,
             tolerance=1e-4,
+            novelty=0.0,
         ),
         "training": TrainingRecord(
             recipe="none",
             seed=0,
             datasets=("none",),
             fingerprint="0" * 64,
+            extra_fingerprint=None,
             split="none",
             split_sha256="0" * 64,
             images={"train": 1},
@@ -115,6 +127,26 @@ def a_manifest(**changes: Any) -> ModelManifest:
         "commit": "unknown",
     }
     return ModelManifest(**{**fields, **changes})
+
+
+def an_out_of_distribution(mean_D: Any = (0.0,) * EMBEDDING_D, **changes: Any) -> OutOfDistribution:
+    """Unit noise and one factor that adds nothing, around *mean_D*."""
+    mean_D = np.asarray(mean_D, dtype="<f4")
+    fields: dict[str, Any] = {
+        "method": "factor_analysis",
+        "limit": 1.0,
+        "factors": 1,
+        "mean": in_base64(mean_D),
+        "noise": in_base64(np.ones(mean_D.size, dtype="<f4")),
+        "loadings": in_base64(np.zeros(mean_D.size, dtype="<i1")),
+        "scales": in_base64(np.ones(1, dtype="<f4")),
+    }
+    return OutOfDistribution(**{**fields, **changes})
+
+
+def in_base64(array: Any) -> str:
+    """An array as the contract stores it."""
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def a_picture(
@@ -132,13 +164,13 @@ def a_capture(pixels_HWC: Pixels | None = None, **changes: Any) -> Capture:
     return Capture(**{**fields, **changes})
 
 
-def a_prediction(malignancy_logit: float = 0.0) -> Prediction:
-    """All diagnoses alike."""
+def a_prediction(malignancy_logit: float = 0.0, *, embedding_D: Any = None) -> Prediction:
+    """All diagnoses alike; the embedding is nothing, if not given."""
     return Prediction(
         malignancy_logit=malignancy_logit,
         diagnosis_logits_K=np.zeros(7, dtype=np.float32),
         activation_map_HW=np.zeros((2, 2), dtype=np.float32),
-        embedding_D=np.zeros(4, dtype=np.float32),
+        embedding_D=np.zeros(EMBEDDING_D, dtype=np.float32) if embedding_D is None else embedding_D,
     )
 
 
@@ -150,6 +182,7 @@ def an_answer(**changes: Any) -> Answer:
             probability_malignant=0.5,
             diagnoses=dict.fromkeys(DIAGNOSES, 1 / 7),
             reasons=(Reason(code="between_thresholds", text="between the two thresholds"),),
+            novelty=0.6,
         ),
         "quality": QualityReport(brightness=0.6, saturated_share=0.0, contrast=0.1, sharpness=0.02),
         "model": ModelIdentity(name="test", version="0.0.1", sha256="0" * 64),
@@ -239,7 +272,7 @@ def a_model_file(
     constants = [helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0])]
     ends = []
     for name in outputs:
-        shape = shapes.get(name, (4,))
+        shape = shapes.get(name, (EMBEDDING_D,))
         axes = 1 + len(shape)
         constants.append(
             helper.make_tensor(f"{name}_shape", TensorProto.INT64, [axes], [-1, *[1] * len(shape)])

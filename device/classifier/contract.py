@@ -92,9 +92,13 @@ def check_graph(
         Tensor(
             name="diagnosis_logits", dtype="tensor(float)", shape=(None, len(manifest.diagnoses))
         ),
-        # The sizes of map and embedding are the model's own business.
+        # The size of the map is the model's own business.
         Tensor(name="activation_map", dtype="tensor(float)", shape=(None, ANY, ANY)),
-        Tensor(name="embedding", dtype="tensor(float)", shape=(None, ANY)),
+        Tensor(
+            name="embedding",
+            dtype="tensor(float)",
+            shape=(None, manifest.out_of_distribution.mean_D.size),
+        ),
     ]
     for what, expected, found in (
         ("input", expected_inputs, inputs),

@@ -16,6 +16,7 @@ from device.classifier.contract import Tensor, check_graph, read_contract
 from device.core.errors import ModelError
 from device.core.manifest import ModelManifest
 from device.core.values import ModelIdentity, Pixels, Prediction
+from device.decision.novelty import novelty
 from device.decision.policy import probability_malignant, softmax
 from device.drawing import draw_lesion
 
@@ -29,6 +30,7 @@ _RUNTIME_ERRORS = (
     state.RuntimeException,
 )
 _ERRORS_ONLY = 3
+_NOVELTY_TOLERANCE = 0.01
 
 
 class OnnxClassifier:
@@ -134,7 +136,7 @@ class OnnxClassifier:
             The largest difference of any probability, at most the contract's tolerance.
 
         Raises:
-            ModelError: It is larger.
+            ModelError: It is larger, or the novelty is off by more than a hundredth.
         """
         golden = self.manifest.golden
         side = self.manifest.input.side_px
@@ -153,6 +155,14 @@ class OnnxClassifier:
                 field="golden",
                 expected=f"the recorded probabilities within {golden.tolerance}",
                 found=f"a difference of {difference:.6f}",
+                remedy="the model or its runtime is damaged: install both again",
+            )
+        found_novelty = novelty(prediction.embedding_D, self.manifest.out_of_distribution)
+        if not abs(found_novelty - golden.novelty) <= _NOVELTY_TOLERANCE * max(1.0, golden.novelty):
+            raise ModelError(
+                field="golden",
+                expected=f"a novelty of {golden.novelty:.4f}",
+                found=f"{found_novelty:.4f}",
                 remedy="the model or its runtime is damaged: install both again",
             )
         return difference

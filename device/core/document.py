@@ -45,12 +45,17 @@ class ReasonDocument(Document):
 
 
 class QualityDocument(Document):
-    """What the quality gate measured; every value is dimensionless."""
+    """What was measured of the picture itself; every value is dimensionless."""
 
     brightness: float = Field(description="Mean luma of the picture, 0 to 1.")
     saturated_share: float = Field(description="Share of pixels at the top of the range, 0 to 1.")
     contrast: float = Field(description="Standard deviation of luma, 0 to 1.")
     sharpness: float = Field(description="Variance of the Laplacian over variance of luma.")
+    novelty: float = Field(
+        ge=0.0,
+        description="How unlike the pictures that the model was trained on; above 1 the result is "
+        "`retake`.",
+    )
 
 
 class ModelDocument(Document):
@@ -65,8 +70,8 @@ class AnswerDocument(Document):
     """One picture's answer; for research and education only, not a medical device."""
 
     result: Result = Field(
-        description="`retake` means that the picture shows too little; `uncertain` that the "
-        "probability lies between the model's two thresholds."
+        description="`retake` means that the picture shows too little, or no lesion; `uncertain` "
+        "that the probability lies between the model's two thresholds."
     )
     probability_malignant: Probability = Field(
         description="Calibrated. A number for every result, also where `retake` says that it "
@@ -117,6 +122,7 @@ class AnswerDocument(Document):
                 saturated_share=quality.saturated_share,
                 contrast=quality.contrast,
                 sharpness=quality.sharpness,
+                novelty=decision.novelty,
             ),
             model=ModelDocument(name=model.name, version=model.version, sha256=model.sha256),
             source=answer.source,

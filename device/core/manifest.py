@@ -8,8 +8,11 @@ that leaves a field out is refused.
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 METADATA_KEY = "edgederm"
@@ -167,6 +170,108 @@ class OperatingPoint(Record):
         return self
 
 
+class Guarantee(Record):
+    """
+    What the benign threshold promises about malignant lesions, whatever their distribution.
+
+    It holds for lesions like those of the calibration part, drawn as independently as those
+    were.  A lesion counts as missed if even one of its pictures is called benign.
+    """
+
+    method: Literal["order_statistic"]
+    """The threshold is one of the lesions' own scores, its rank fixed beforehand; see
+    ``training.evaluate.guarantee``."""
+    miss_rate: Share
+    """At most this share of malignant lesions is called benign."""
+    confidence: Share
+    """Probability, over the choice of the calibration lesions, that this is so."""
+    lesions: Annotated[int, Field(ge=1)]
+    """Malignant lesions that it rests on."""
+    missed: Annotated[int, Field(ge=0)]
+    """Those of them that the threshold misses."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Guarantee:
+        if self.missed >= self.lesions:
+            raise ValueError(
+                f"expected fewer missed lesions than lesions, found {self.missed} of {self.lesions}"
+            )
+        return self
+
+    @property
+    def in_words(self) -> str:
+        """One sentence for people."""
+        return (
+            f"Of malignant lesions like those of the calibration part, at most "
+            f"{self.miss_rate:.1%} are called benign on any of their pictures, with a confidence "
+            f"of {self.confidence:.1%} ({self.missed} of its {self.lesions} malignant lesions are)."
+        )
+
+
+class OutOfDistribution(Record):
+    """
+    How far from the training pictures an embedding may lie; see ``decision.novelty``.
+
+    Unit embeddings of the training pictures are described by a mean, a few factors that move
+    several entries together, and the noise of each entry.  Arrays are base64 of little-endian
+    numbers.  Legend: ``F`` factors, ``D`` embedding.
+    """
+
+    method: Literal["factor_analysis"]
+    limit: Annotated[float, Field(gt=0.0)]
+    """Distance from which on a picture is not like them; typical ones lie near 1."""
+    factors: Annotated[int, Field(ge=1, le=128)]
+    mean: str
+    """fp32 ``[D]``."""
+    noise: str
+    """fp32 ``[D]``, variance, above 0."""
+    loadings: str
+    """int8 ``[F, D]``."""
+    scales: str
+    """fp32 ``[F]``; each row of the loadings times its scale."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> OutOfDistribution:
+        size = self.mean_D.size
+        for name, found, expected in (
+            ("noise", self.noise_D.size, size),
+            ("scales", _numbers(self.scales, "<f4").size, self.factors),
+            ("loadings", _numbers(self.loadings, "<i1").size, self.factors * size),
+        ):
+            if found != expected:
+                raise ValueError(f"{name}: expected {expected} numbers, found {found}")
+        arrays = (self.mean_D, self.noise_D, self.loadings_FD)
+        if not all(np.isfinite(array).all() for array in arrays) or not (self.noise_D > 0).all():
+            raise ValueError("expected finite numbers, and noise above 0")
+        return self
+
+    @property
+    def mean_D(self) -> NDArray[np.float64]:  # noqa: N802 - the suffix names the axis
+        """Mean of the unit embeddings, float64 ``[D]``."""
+        return _numbers(self.mean, "<f4")
+
+    @property
+    def noise_D(self) -> NDArray[np.float64]:  # noqa: N802 - the suffix names the axis
+        """Variance that the factors leave unexplained, float64 ``[D]``."""
+        return _numbers(self.noise, "<f4")
+
+    @property
+    def loadings_FD(self) -> NDArray[np.float64]:  # noqa: N802 - the suffix names the axes
+        """What one standard deviation of each factor adds, float64 ``[F, D]``."""
+        rows_FD = _numbers(self.loadings, "<i1").reshape(self.factors, -1)
+        return rows_FD * _numbers(self.scales, "<f4")[:, None]
+
+
+def _numbers(text: str, dtype: str) -> NDArray[np.float64]:
+    """Decode base64 to float64; raises ValueError for anything else."""
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), dtype).astype(np.float64)
+    except ValueError as error:  # Not base64, or not a whole number of numbers.
+        raise ValueError(
+            f"expected base64 of {np.dtype(dtype).name}, found {text[:20]!r} ({error})"
+        ) from error
+
+
 class QualityLimits(Record):
     """Where the gate asks for another picture; measured, see the model card."""
 
@@ -189,6 +294,9 @@ class GoldenCase(Record):
     probability_malignant: Share
     diagnosis_probabilities: tuple[float, ...]
     tolerance: Annotated[float, Field(gt=0.0, le=0.01)]
+    """Of the probabilities."""
+    novelty: Annotated[float, Field(ge=0.0)]
+    """Within a hundredth: it amplifies what probabilities do not show."""
 
 
 class TrainingRecord(Record):
@@ -198,7 +306,9 @@ class TrainingRecord(Record):
     seed: int
     datasets: tuple[str, ...]
     fingerprint: str
-    """SHA-256 over the sorted names and content digests of all pictures used."""
+    """SHA-256 over the sorted names and content digests of all pictures of the set of record."""
+    extra_fingerprint: str | None
+    """The same over the pictures of further sets that it was trained on."""
     split: str
     """How the pictures were parted, in words."""
     split_sha256: str
@@ -230,6 +340,10 @@ class ModelManifest(Record):
     """How ``malignancy_logit`` is made from the two heads."""
     calibration: Calibration
     operating_point: OperatingPoint
+    guarantee: Guarantee
+    uncertain_share: Share
+    """Of the calibration pictures: those between the two thresholds."""
+    out_of_distribution: OutOfDistribution
     quality: QualityLimits
     golden: GoldenCase
     training: TrainingRecord

@@ -121,7 +121,7 @@ class ResultDocument(Document):
     diagnoses: dict[str, Probability]
     reasons: tuple[ReasonDocument, ...]
     quality: dict[str, object] = Field(
-        description="What the quality gate of that time measured, by name."
+        description="What was measured of the picture at that time, by name."
     )
     model: ModelDocument
     software_version: str

@@ -126,6 +126,8 @@ class Decision:
     diagnoses: Mapping[str, float]
     """Probability of each diagnosis code; they sum to one."""
     reasons: tuple[Reason, ...]
+    novelty: float
+    """How unlike the training pictures this one is; above 1 it is ``retake``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

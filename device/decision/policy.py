@@ -8,6 +8,7 @@ import numpy as np
 
 from device.core.manifest import Calibration, ModelManifest, OperatingPoint
 from device.core.values import Decision, Prediction, QualityReport, Reason, Result
+from device.decision.novelty import novelty
 
 BELOW = Reason(
     code="below_benign_threshold", text="the malignancy score is below the benign threshold"
@@ -17,6 +18,11 @@ ABOVE = Reason(
 )
 BETWEEN = Reason(
     code="between_thresholds", text="the malignancy score lies between the two thresholds"
+)
+NOT_A_LESION = Reason(
+    code="not_a_lesion",
+    text="this does not look like a dermoscopic picture of a lesion: put the lens on the skin "
+    "with the lesion in its middle",
 )
 _WORD = {
     Result.BENIGN: BELOW,
@@ -31,13 +37,13 @@ def decide(prediction: Prediction, quality: QualityReport, manifest: ModelManife
     """
     Answer with one of the product's four words.
 
-    A picture that the gate refused gets ``retake`` whatever the network said; raising the
-    probability never lowers the suspicion.
+    A picture that the gate refused gets ``retake`` whatever the network said, and so does one
+    that is unlike all training pictures; raising the probability never lowers the suspicion.
 
     Args:
         prediction: Of the network.
         quality: Of the same picture.
-        manifest: Calibration, thresholds, diagnoses.
+        manifest: Calibration, thresholds, diagnoses, what training pictures are like.
 
     Returns:
         The decision; ``probability_malignant`` is a number for every result.
@@ -45,14 +51,18 @@ def decide(prediction: Prediction, quality: QualityReport, manifest: ModelManife
     Threads: pure.
     """
     probability = probability_malignant(prediction.malignancy_logit, manifest.calibration)
-    result = Result.RETAKE if quality.reasons else _word(probability, manifest.operating_point)
-    reasons = quality.reasons if result is Result.RETAKE else (_WORD[result],)
+    distance = novelty(prediction.embedding_D, manifest.out_of_distribution)
+    # What the gate found is the more basic reason: a dark frame is unlike a lesion too.
+    reasons = quality.reasons or ((NOT_A_LESION,) if distance > 1.0 else ())
+    result = Result.RETAKE if reasons else _word(probability, manifest.operating_point)
+    reasons = reasons or (_WORD[result],)
     shares_K = softmax(prediction.diagnosis_logits_K)
     return Decision(
         result=result,
         probability_malignant=probability,
         diagnoses=dict(zip(manifest.diagnoses, map(float, shares_K), strict=True)),
         reasons=reasons,
+        novelty=distance,
     )
 
 

@@ -6,12 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import cv2
-
-from device.drawing.samples import SAMPLES, draw_sample
-
-JPEG_QUALITY = 88
-"""Of OpenCV's 0 to 100; keeps each sample below 150 kB at 1024 x 768."""
+from device.drawing.sample_files import file_name, sample_jpeg
+from device.drawing.samples import SAMPLES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,18 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where the files go; made if it is missing")
     folder: Path = parser.parse_args(arguments).folder
     folder.mkdir(parents=True, exist_ok=True)
-    for number, sample in enumerate(SAMPLES, start=1):
-        pixels_HWC = draw_sample(sample.name, height_px=768, width_px=1024)
-        # The number keeps the order: a replay goes through its files by name.
-        path = folder / f"{number}-{sample.name}.jpg"
-        bgr_HWC = cv2.cvtColor(pixels_HWC, cv2.COLOR_RGB2BGR)
-        is_encoded, encoded = cv2.imencode(
-            ".jpg", bgr_HWC, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        )
-        if not is_encoded:
-            raise RuntimeError(f"OpenCV could not encode {path.name} as JPEG")
-        path.write_bytes(encoded.tobytes())
-        print(f"{path}: {encoded.size} bytes")
+    for sample in SAMPLES:
+        path, content = folder / file_name(sample), sample_jpeg(sample)
+        path.write_bytes(content)
+        print(f"{path}: {len(content)} bytes")
     return 0
 
 

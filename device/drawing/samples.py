@@ -3,6 +3,10 @@ The pictures that ship: what a box without a camera shows, and demos are made of
 
 A sample is a seed, a diagnosis and a list of artefacts, so it is drawn afresh at any size.
 ``python -m device.drawing FOLDER`` writes them as they lie in ``device/samples``.
+
+Together they show all four answers.  Drawings say nothing about skin, so their seeds are chosen
+for the shipped model: ``python -m training samples`` looks for the lowest ones and writes them
+here.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from device.core.values import Pixels
+from device.core.values import Pixels, Result
 from device.drawing.hair import add_hair
 from device.drawing.lesion import draw_lesion
 from device.drawing.ruler import add_ruler
@@ -29,6 +33,8 @@ class Sample:
     seed: int
     """Of the drawing and of each of its artefacts, 0 or more."""
     diagnosis: str
+    answer: Result
+    """What the shipped model says to it; the seed is chosen for that."""
     artifacts: tuple[str, ...] = ()
     """What is added, in this order."""
 
@@ -39,6 +45,11 @@ def draw_sample(name: str, *, height_px: int = 1200, width_px: int = 1600) -> Pi
     if sample is None:
         names = ", ".join(sample.name for sample in SAMPLES)
         raise ValueError(f"draw_sample: expected one of {names}, found {name!r}")
+    return draw(sample, height_px=height_px, width_px=width_px)
+
+
+def draw(sample: Sample, *, height_px: int, width_px: int) -> Pixels:
+    """Draw any sample, at least 32 px high and wide; else a ``ValueError``."""
     pixels_HWC = draw_lesion(
         sample.seed, diagnosis=sample.diagnosis, height_px=height_px, width_px=width_px
     )
@@ -70,11 +81,17 @@ _ARTIFACTS: Final[Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]]]
 }
 
 SAMPLES: Final = (
-    Sample(name="nevus", seed=1, diagnosis="NV"),
-    Sample(name="melanoma", seed=7, diagnosis="MEL"),
-    Sample(name="nevus-hair", seed=9, diagnosis="NV", artifacts=("hair",)),
-    Sample(name="keratosis-ruler", seed=6, diagnosis="BKL", artifacts=("ruler", "vignette")),
-    Sample(name="too-dark", seed=13, diagnosis="NV", artifacts=("dark",)),
-    Sample(name="lens-cap", seed=1, diagnosis="NV", artifacts=("lens-cap",)),
+    Sample(name="nevus", seed=1, diagnosis="NV", answer=Result.BENIGN),
+    Sample(name="melanoma", seed=1, diagnosis="MEL", answer=Result.MALIGNANT),
+    Sample(name="nevus-hair", seed=2, diagnosis="NV", answer=Result.BENIGN, artifacts=("hair",)),
+    Sample(
+        name="keratosis-ruler",
+        seed=7,
+        diagnosis="BKL",
+        answer=Result.UNCERTAIN,
+        artifacts=("ruler", "vignette"),
+    ),
+    Sample(name="too-dark", seed=1, diagnosis="NV", answer=Result.RETAKE, artifacts=("dark",)),
+    Sample(name="lens-cap", seed=1, diagnosis="NV", answer=Result.RETAKE, artifacts=("lens-cap",)),
 )
 """The samples, in the order in which they are shown."""

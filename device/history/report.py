@@ -37,7 +37,7 @@ WORDS: Mapping[Result, str] = {
     Result.BENIGN: "Benign: the picture resembles those of harmless lesions.",
     Result.MALIGNANT: "Malignant: the picture resembles those of malignant lesions.",
     Result.UNCERTAIN: "Uncertain: the picture resembles neither kind clearly.",
-    Result.RETAKE: "Retake: the picture shows too little to be judged.",
+    Result.RETAKE: "Retake: the picture shows too little, or no lesion.",
 }
 NOT_MEANT: Mapping[Result, str] = {
     Result.BENIGN: "This does not mean that the lesion is harmless. Some malignant lesions look "

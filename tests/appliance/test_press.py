@@ -48,7 +48,8 @@ def settings(tmp_path, folder, monkeypatch):
     """A box whose model says ``malignant``, whatever it is shown."""
     pytest.importorskip("onnx", reason="the model is made on the spot")
     golden = a_manifest().golden.model_copy(
-        update={"probability_malignant": 1 / (1 + math.exp(-LOGIT))}
+        # An embedding of four equal entries has the direction of (1/2, 1/2, 1/2, 1/2).
+        update={"probability_malignant": 1 / (1 + math.exp(-LOGIT)), "novelty": 0.5}
     )
     manifest = a_manifest(golden=golden)
     # What the box remembers goes here.

@@ -26,6 +26,18 @@ def test_every_verb_of_the_device_is_in_the_readme():
     assert [verb for verb in VERBS if f"python -m device {verb}" not in page] == []
 
 
+def test_every_verb_of_the_training_is_in_the_readme_or_a_guide():
+    """Read, not imported: its libraries are not everywhere where this test runs."""
+    source = (ROOT / "training/cli.py").read_text()
+    verbs = re.findall(r"^@app\.command\([^@]*?^def (\w+)", source, re.MULTILINE | re.DOTALL)
+    assert len(verbs) > 9
+    names = ("README.md", "docs/training.md", "docs/ablation.md")
+    pages = "".join((ROOT / name).read_text() for name in names)
+    assert [
+        verb for verb in verbs if not re.search(rf"training {verb}\b|train-{verb}", pages)
+    ] == []
+
+
 def test_links_between_documents_lead_somewhere():
     broken = [
         f"{page.relative_to(ROOT)}: {target}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -175,13 +176,18 @@ def a_data_set(root: Path, *, count: int = 48) -> Path:
 
 def a_split(path: Path, root: Path) -> Path:
     """Write a split of *root* in which every part has both labels; return *path*."""
-    cases = read_folders(root)
+    return a_split_of(path, read_folders(root))
+
+
+def a_split_of(path: Path, cases: Sequence[Case], extra: Sequence[Case] = ()) -> Path:
+    """Write a split that deals *cases* to the four parts in turn, and *extra* to train."""
     parts = (TRAIN, VALIDATION, CALIBRATION, TEST)
     write_split(
         path,
         Split(
-            group_of={case.image_id: case.image_id for case in cases},
-            part_of={case.image_id: parts[index % 4] for index, case in enumerate(cases)},
+            group_of={case.image_id: case.image_id for case in (*cases, *extra)},
+            part_of={case.image_id: parts[index % 4] for index, case in enumerate(cases)}
+            | dict.fromkeys((case.image_id for case in extra), TRAIN),
         ),
     )
     return path

@@ -23,7 +23,10 @@ def test_the_verbs_are_those_of_the_documentation():
         "evaluate",
         "compare",
         "page",
+        "photographs",
+        "refusals",
         "export",
+        "samples",
         "throughput",
         "demo",
     ]

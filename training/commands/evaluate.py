@@ -72,7 +72,11 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path) -> Evaluati
     judged = pictures.prepared(pictures.chosen(part), config.preprocess)
     fitted_N = predict(model, calibration_part).malignancy_logit_N
     calibration = fit_calibration(fitted_N, calibration_part.malignant_N)
-    point = choose_operating_point(calibrate(calibration, fitted_N), calibration_part.malignant_N)
+    point = choose_operating_point(
+        calibrate(calibration, fitted_N),
+        calibration_part.malignant_N,
+        np.array([pictures.split.group_of[case.image_id] for case in calibration_part.cases]),
+    )
     answers = predict(model, judged)
     evaluation = _evaluation(
         f"{config.recipe}, seed {config.seed},",

@@ -19,11 +19,12 @@ from sklearn.model_selection import StratifiedKFold
 
 from device.core.manifest import Calibration, OperatingPoint
 from training.errors import DataError
+from training.evaluate.guarantee import SENSITIVITY, lowest_of_lesions, missed_lesions
 
-BENIGN_SENSITIVITY = 0.95
-"""Share of the malignant pictures that ``benign_below`` must leave above itself."""
 MALIGNANT_SPECIFICITY = 0.90
 """Share of the benign pictures that ``malignant_from`` must leave below itself."""
+_BOARDS_DIFFER = 1e-4
+"""Largest difference of a probability between two boards."""
 _FOLDS = 5
 _SEED = 0
 _LARGEST_LOG_SCALE = 4.6
@@ -72,32 +73,38 @@ def fit_calibration(malignancy_logit_N: NDArray[np.float64], malignant_N: NDArra
 def choose_operating_point(
     probability_N: NDArray[np.float64],
     malignant_N: NDArray,
+    lesion_N: NDArray,
     *,
-    sensitivity: float = BENIGN_SENSITIVITY,
+    sensitivity: float = SENSITIVITY,
     specificity: float = MALIGNANT_SPECIFICITY,
 ) -> OperatingPoint:
     """
     Choose the two thresholds between which a lesion is ``uncertain``.
 
-    ``benign_below`` is the highest threshold that still leaves *sensitivity* of the malignant
-    pictures at or above it; ``malignant_from`` the lowest one that leaves *specificity* of the
-    benign pictures below it, and never less than the first.
+    ``benign_below`` stands just below the score of one malignant lesion, so that fewer than one
+    minus *sensitivity* of them have a picture below it and the promise of
+    :mod:`training.evaluate.guarantee` holds; ``malignant_from`` is the lowest threshold that
+    leaves *specificity* of the benign pictures below it, and never less than the first.
 
     Args:
         probability_N: Calibrated, of the calibration part, 0 to 1.
         malignant_N: Truth, bool or 0 and 1.
-        sensitivity: 0 to 1.
-        specificity: 0 to 1.
+        lesion_N: Which lesion each picture shows, any values.
+        sensitivity: Over malignant lesions, 0 to 1.
+        specificity: Over benign pictures, 0 to 1.
 
     Raises:
         DataError: There is no benign or no malignant picture.
     """
     value_N, truth_N = _checked(probability_N, malignant_N, least=1)
-    malignant, benign = np.sort(value_N[truth_N]), np.sort(value_N[~truth_N])
-    # Nudged, because 0.05 * 20 may come out a hair below one.
-    missed = math.floor((1 - sensitivity) * len(malignant) + 1e-9)
+    lowest_L = lowest_of_lesions(value_N, truth_N, np.asarray(lesion_N))
+    benign = np.sort(value_N[~truth_N])
+    # Below by more than another board's arithmetic moves that lesion's score.
+    benign_below = max(
+        0.0, float(lowest_L[missed_lesions(len(lowest_L), sensitivity)]) - _BOARDS_DIFFER
+    )
+    # Nudged, because 0.9 * 10 may come out a hair above nine.
     kept = math.ceil(specificity * len(benign) - 1e-9)
-    benign_below = float(malignant[min(missed, len(malignant) - 1)])
     malignant_from = float(np.nextafter(benign[kept - 1], 2.0)) if kept else 0.0
     return OperatingPoint(
         benign_below=benign_below, malignant_from=min(1.0, max(benign_below, malignant_from))

@@ -56,6 +56,13 @@ class Subgroup:
             and self.metrics["auroc"].value < LOWEST_AUROC
         )
 
+    @property
+    def title(self) -> str:
+        """Name, size, and against what the AUROC is taken if that is not the group itself."""
+        other = "benign" if self.malignant_lesions else "malignant"
+        against = f", against all {other} pictures" if self.one_label else ""
+        return f"{self.trait} {self.value} ({self.lesions} lesions{against})"
+
     def document(self) -> dict[str, Any]:
         """Return the group for a JSON file."""
         metrics = {name: metric.model_dump() for name, metric in self.metrics.items()}
@@ -102,10 +109,8 @@ def subgroups(
 def weak_subgroups(groups: Sequence[Subgroup]) -> list[str]:
     """Name every group of enough lesions whose AUROC is too low, for report and card."""
     return [
-        f"{group.trait} {group.value} ({group.lesions} lesions): AUROC "
-        f"{group.metrics['auroc'].value:.3f} ({group.metrics['auroc'].low:.3f} to "
-        f"{group.metrics['auroc'].high:.3f})"
-        + (f", against all {_other(group)} pictures" if group.one_label else "")
+        f"{group.title}: AUROC {group.metrics['auroc'].value:.3f} "
+        f"({group.metrics['auroc'].low:.3f} to {group.metrics['auroc'].high:.3f})"
         for group in groups
         if group.is_weak
     ]
@@ -114,10 +119,6 @@ def weak_subgroups(groups: Sequence[Subgroup]) -> list[str]:
 def skin_tones(cases: Sequence[Case], spec: PreprocessSpec) -> list[str]:
     """Measure the skin around the lesion of every picture, on the device's working copy."""
     return [tone(typology_angle(working_copy(load_pixels(case), spec))) for case in cases]
-
-
-def _other(group: Subgroup) -> str:
-    return "benign" if group.malignant_lesions else "malignant"
 
 
 def _traits(

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from device.classifier import OnnxClassifier
 from device.core.manifest import Metric, ModelManifest, StageSpec
+from training.evaluate.guarantee import SENSITIVITY
 from training.export.errors import ExportError
+from training.export.failures import SUBGROUP
 
 CARD_NAME = "README.md"
 _MARK = "This page is written from the contract inside the file"
@@ -19,6 +21,27 @@ _DIAGNOSES = {
     "DF": "dermatofibroma",
     "VASC": "vascular lesion",
 }
+_CHECKLIST = (
+    ("Data: image types, devices, artefacts", ("docs/data.md",)),
+    ("Data: processing before use", ("docs/stages.md", "device/preprocess/pipeline.py")),
+    ("Data: origin, patients, skin tones, body sites", ("docs/data.md",)),
+    ("Data: labels, how they were confirmed", ("docs/data.md",)),
+    ("Data: parts, leaks, test data apart", ("docs/data.md", "training/data/splits.py")),
+    ("Technique: model, training, code", ("training/models", "training/recipes")),
+    ("Technique: the file and its contract", ("device/core/manifest.py", "training/export")),
+    ("Assessment: metrics, intervals, thresholds", ("docs/evaluation.md",)),
+    ("Assessment: comparison, ablation", ("docs/evaluation.md",)),
+    ("Assessment: subgroups, skin tones", ("docs/evaluation.md",)),
+    ("Assessment: disturbed pictures", ("docs/evaluation.md",)),
+    ("Assessment: pictures of something else", ("docs/out-of-distribution.md",)),
+    ("Assessment: calibration, uncertainty", ("training/evaluate/calibration.py",)),
+    ("Assessment: promise on missed lesions", ("training/evaluate/guarantee.py",)),
+    ("Application: intended use, users, setting", ("README.md",)),
+    ("Application: how an answer is shown", ("docs/rest.md", "docs/panel.md")),
+    ("Application: cost and speed", ("docs/performance.md",)),
+    ("Availability: code and its licence", ("LICENSE",)),
+)
+"""Items, and where in the repository each is answered beyond the card itself."""
 _ABOUT_DATA = {
     "ham10000": (
         "HAM10000 (Tschandl, Rosendahl & Kittler, Scientific Data 5, 180161, 2018) comes from two "
@@ -77,7 +100,7 @@ SHA-256 `{sha256}`
 {manifest.intended_use}
 
 It knows the diagnoses below and nothing else: healthy skin, other diseases, nails, mucosa and
-pictures without a dermatoscope get an answer too, and it means nothing. A `benign` is no
+pictures without a dermatoscope may get an answer too, and it means nothing. A `benign` is no
 all-clear. Whoever worries about a lesion shows it to a physician.
 
 ## Labels
@@ -110,6 +133,9 @@ ranking; `..._at_benign_below` and `..._at_malignant_from` use the thresholds be
 
 {_metrics(manifest.metrics)}
 
+Names that begin with `refused` are shares of pictures that are answered `retake`, over all real
+test pictures or those of one diagnosis; {_strangers(manifest)}
+
 ## Calibration and thresholds
 
 `probability_malignant = sigmoid({manifest.calibration.scale:.4f} · malignancy_logit \
@@ -123,10 +149,17 @@ much.
 | from {point.benign_below:.4f} to {point.malignant_from:.4f} | `uncertain` |
 | from {point.malignant_from:.4f} | `malignant` |
 
+{manifest.guarantee.in_words} The first threshold stands at the score of one malignant lesion of
+the calibration part, its rank chosen for {SENSITIVITY:.0%} of them before any score was seen, so
+the promise needs no assumption on the network; it holds for lesions drawn as those were, and for
+nothing else. {manifest.uncertain_share:.1%} of the calibration pictures lie between the two
+thresholds.
+
 A picture is refused (`retake`) with a mean brightness below \
 {manifest.quality.darkest_brightness:g}, more than {manifest.quality.brightest_saturated_share:g}
 of its pixels saturated, a contrast below {manifest.quality.lowest_contrast:g} or a sharpness
-below {manifest.quality.lowest_sharpness:g}.
+below {manifest.quality.lowest_sharpness:g}; and if it is too unlike the training pictures to the
+network itself (novelty above 1; [how](../../docs/out-of-distribution.md)).
 
 ## Known failures
 
@@ -137,20 +170,71 @@ below {manifest.quality.lowest_sharpness:g}.
 - Rare diagnoses rest on few pictures, and their figures are loose.
 - Squamous cell carcinoma is not among the diagnoses, and melanomas without pigment
   are rare in the pictures.
-- No test for lesions unlike all training pictures is made.
+- What is no lesion is not always refused: see the figures that begin with `refused`. Healthy skin
+  under the dermatoscope in particular often passes for a lesion.
+- Pictures of other clinics and other dermatoscopes are refused more often than those it knows
+  ([by how much](../../docs/out-of-distribution.md)).
+{_weak_groups(manifest.metrics)}
+## What the checklists ask for
+
+The items of CLEAR Derm (Daneshjou et al., JAMA Dermatology 2022) and of a model card (Mitchell et
+al., FAT* 2019), and where each is answered, beside what is said above.
+
+{_checklist()}
 
 ## How it was made
 
-Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`.
+Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`. A student that a \
+teacher has taught takes `--teacher TEACHER` too: [docs/training.md](../../docs/training.md).
 
 ```
-python -m training audit DATA --duplicates PAIRS.csv --out AUDIT
-python -m training train {training.recipe} --seed {training.seed} --data DATA --out RUN
-python -m training evaluate --model RUN --data DATA --part test
-python -m training export RUN --data DATA --out FOLDER/{file_name} \\
-    --name {manifest.name} --version {manifest.version}
+{_commands(manifest, file_name)}
 ```
 """
+
+
+def _commands(manifest: ModelManifest, file_name: str) -> str:
+    training = manifest.training
+    also = " --also EXTRA" if training.extra_fingerprint else ""
+    pictures = f"--data DATA{also} --split AUDIT/split.csv"
+    photographs = " --photographs PHOTOGRAPHS" if _knows_strangers(manifest) else ""
+    return f"""python -m training audit DATA{also} --duplicates PAIRS.csv --out AUDIT
+python -m training train {training.recipe} --seed {training.seed} {pictures} --out RUN
+python -m training evaluate --model RUN --data DATA --split AUDIT/split.csv --part test
+python -m training export RUN {pictures} --out FOLDER/{file_name} \\
+    --name {manifest.name} --version {manifest.version}{photographs}"""
+
+
+def _strangers(manifest: ModelManifest) -> str:
+    """Say what the figures on pictures without a lesion mean, if there are any."""
+    if not _knows_strangers(manifest):
+        return "pictures without a lesion were not shown to it."
+    return (
+        "the other ones are of natural photographs, drawn scenes, drawn skin without a lesion and "
+        "broken frames, and `novelty_auroc_...` tells how well the novelty parts these from the "
+        "test pictures ([docs/out-of-distribution.md](../../docs/out-of-distribution.md))."
+    )
+
+
+def _knows_strangers(manifest: ModelManifest) -> bool:
+    return any(name.startswith("novelty_auroc_") for name in manifest.metrics)
+
+
+def _weak_groups(metrics: dict[str, Metric]) -> str:
+    return "".join(
+        f"- Group of test lesions with a low AUROC: {name.removeprefix(SUBGROUP)}, "
+        f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}).\n"
+        for name, metric in metrics.items()
+        if name.startswith(SUBGROUP)
+    )
+
+
+def _checklist() -> str:
+    rows = [
+        f"| {item} | {', '.join(f'[{place}](../../{place})' for place in places)} |"
+        for item, places in _CHECKLIST
+    ]
+    return "\n".join(["| item | beyond this card |", "| --- | --- |", *rows])
 
 
 def _labels(manifest: ModelManifest) -> str:

@@ -23,17 +23,22 @@ from device.core.manifest import (
     Diagnosis,
     GoldenCase,
     InputSpec,
+    Metric,
     ModelManifest,
+    OutOfDistribution,
     QualityLimits,
     TrainingRecord,
 )
+from device.decision import novelty
 from device.drawing import draw_lesion
 from training.data.case import Case
 from training.data.dataset import PreparedPart
 from training.data.fingerprint import fingerprint
 from training.data.splits import CALIBRATION, RULE, TEST, TRAIN, VALIDATION, Split
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
-from training.evaluate.metrics import evaluate_predictions, score
+from training.evaluate.guarantee import guarantee
+from training.evaluate.metrics import Scored, evaluate_predictions, score
+from training.evaluate.out_of_distribution import fit_out_of_distribution
 from training.export.count import count_macs, count_parameters
 from training.export.graph import Exported
 from training.export.parity import probabilities, run_graph
@@ -67,6 +72,8 @@ detail of 150 pixels, come down to 0.00054, and they too can be scored.
 """
 GOLDEN_SEED, GOLDEN_TOLERANCE = 8, 1e-4
 GOLDEN_DIAGNOSIS: Diagnosis = "MEL"
+FURTHER = "further training"
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +83,19 @@ class Evidence:
     split: Split
     """Groups and parts."""
     cases: Sequence[Case]
-    """All pictures of the run, whatever their part."""
+    """All pictures of the set of record, whatever their part."""
+    extra: Sequence[Case] = ()
+    """Pictures of further sets that were trained on."""
+    training_part: PreparedPart
+    """What pictures of a lesion look like to the network."""
     calibration_part: PreparedPart
-    """Calibration and both thresholds are fitted on it."""
+    """Calibration, both thresholds and the limit of novelty are fitted on it."""
     test_part: PreparedPart
     """The metrics are measured on it."""
+
+    def lesions(self, part: PreparedPart) -> NDArray[np.str_]:
+        """Return the group of each picture of *part*, ``[N]``."""
+        return np.array([self.split.group_of[case.image_id] for case in part.cases])
 
 
 def build_contract(
@@ -108,25 +123,23 @@ def build_contract(
     Raises:
         DataError: A part lacks benign or malignant pictures.
     """
-    calibration_part, test_part = evidence.calibration_part, evidence.test_part
+    calibration_part = evidence.calibration_part
     content = exported.model.SerializeToString()
     fitted = run_graph(content, calibration_part.pixels_VNSSC[0])
     logit_N = fitted["malignancy_logit"][:, 0].astype(np.float64)
     calibration = fit_calibration(logit_N, calibration_part.malignant_N)
-    point = choose_operating_point(calibrate(calibration, logit_N), calibration_part.malignant_N)
-    judged = run_graph(content, test_part.pixels_VNSSC[0])
-    metrics = evaluate_predictions(
-        score(
-            malignancy_logit_N=judged["malignancy_logit"][:, 0].astype(np.float64),
-            diagnosis_logits_NK=judged["diagnosis_logits"].astype(np.float64),
-            malignant_N=test_part.malignant_N,
-            diagnosis_N=test_part.diagnosis_N,
-            group_N=np.array([evidence.split.group_of[case.image_id] for case in test_part.cases]),
-            calibration=calibration,
-        ),
-        point,
+    probability_N = calibrate(calibration, logit_N)
+    lesion_N = evidence.lesions(calibration_part)
+    point = choose_operating_point(probability_N, calibration_part.malignant_N, lesion_N)
+    malignant_lesions = len(set(lesion_N[calibration_part.malignant_N > 0]))
+    training_part = evidence.training_part
+    strangeness = fit_out_of_distribution(
+        run_graph(content, training_part.pixels_VNSSC[0])["embedding"],
+        training_part.diagnosis_N,
+        fitted["embedding"],
     )
-    record = training_record(config, evidence.split, evidence.cases)
+    metrics = evaluate_predictions(judge(content, evidence, calibration), point)
+    record = training_record(config, evidence)
     return ModelManifest(
         schema_version=1,
         compatible="edgederm-contract-1",
@@ -142,10 +155,15 @@ def build_contract(
         combination=COMBINATION,
         calibration=calibration,
         operating_point=point,
+        guarantee=guarantee(malignant_lesions),
+        uncertain_share=_rounded(
+            np.mean((probability_N >= point.benign_below) & (probability_N < point.malignant_from))
+        ),
+        out_of_distribution=strangeness,
         quality=quality,
-        golden=golden_case(content, config.side_px, calibration),
+        golden=golden_case(content, config.side_px, calibration, strangeness),
         training=record,
-        metrics=metrics,
+        metrics=rounded_metrics(metrics),
         parameters=count_parameters(exported.model),
         macs=count_macs(exported.model),
         license=license_sentence(record.datasets),
@@ -153,21 +171,54 @@ def build_contract(
     )
 
 
-def training_record(config: RunConfig, split: Split, cases: Sequence[Case]) -> TrainingRecord:
-    """Say what the model has seen: recipe, pictures and parts."""
-    sizes = Counter(split.part_of[case.image_id] for case in cases)
-    return TrainingRecord(
-        recipe=config.recipe,
-        seed=config.seed,
-        datasets=tuple(sorted({case.dataset for case in cases})),
-        fingerprint=fingerprint(cases),
-        split=RULE,
-        split_sha256=split.sha256,
-        images={part: sizes[part] for part in (TRAIN, VALIDATION, CALIBRATION, TEST)},
+def judge(content: bytes, evidence: Evidence, calibration: Calibration) -> Scored:
+    """Let the model file *content* answer the test part, and put the truth beside."""
+    part = evidence.test_part
+    outputs = run_graph(content, part.pixels_VNSSC[0])
+    return score(
+        malignancy_logit_N=outputs["malignancy_logit"][:, 0].astype(np.float64),
+        diagnosis_logits_NK=outputs["diagnosis_logits"].astype(np.float64),
+        malignant_N=part.malignant_N,
+        diagnosis_N=part.diagnosis_N,
+        group_N=evidence.lesions(part),
+        calibration=calibration,
     )
 
 
-def golden_case(content: bytes, side_px: int, calibration: Calibration) -> GoldenCase:
+def training_record(config: RunConfig, evidence: Evidence) -> TrainingRecord:
+    """Say what the model has seen: recipe, pictures and parts."""
+    split, cases, extra = evidence.split, evidence.cases, evidence.extra
+    sizes = Counter(split.part_of[case.image_id] for case in cases)
+    further = {FURTHER: len(extra)} if extra else {}
+    return TrainingRecord(
+        recipe=config.recipe,
+        seed=config.seed,
+        datasets=tuple(sorted({case.dataset for case in (*cases, *extra)})),
+        fingerprint=fingerprint(cases),
+        extra_fingerprint=fingerprint(extra) if extra else None,
+        split=RULE,
+        split_sha256=split.restricted(cases).sha256,
+        images={part: sizes[part] for part in (TRAIN, VALIDATION, CALIBRATION, TEST)} | further,
+    )
+
+
+def rounded_metrics(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Cut figures to the digits that mean something; the rest would cost the file a kilobyte."""
+    return {
+        name: Metric(
+            value=_rounded(metric.value), low=_rounded(metric.low), high=_rounded(metric.high)
+        )
+        for name, metric in metrics.items()
+    }
+
+
+def _rounded(value: float | np.floating) -> float:
+    return round(float(value), _DIGITS)
+
+
+def golden_case(
+    content: bytes, side_px: int, calibration: Calibration, strangeness: OutOfDistribution
+) -> GoldenCase:
     """Return the drawn picture's seed with what the model file *content* says about it."""
     outputs = run_graph(content, _golden_picture(side_px)[None])
     malignant, *diagnoses = map(float, probabilities(outputs, calibration)[0])
@@ -177,6 +228,7 @@ def golden_case(content: bytes, side_px: int, calibration: Calibration) -> Golde
         probability_malignant=malignant,
         diagnosis_probabilities=tuple(diagnoses),
         tolerance=GOLDEN_TOLERANCE,
+        novelty=novelty(outputs["embedding"][0], strangeness),
     )
 
 

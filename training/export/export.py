@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from training.data.dataset import prepare_part
 from training.data.protocols import WARNINGS
 from training.data.provenance import require_same
 from training.data.readers import read_dataset
-from training.data.splits import CALIBRATION, GROUPED, TEST, read_split
+from training.data.splits import CALIBRATION, GROUPED, TEST, TRAIN, read_split
 from training.export.card import write_card
 from training.export.contract import Evidence, build_contract, embed
 from training.export.errors import ExportError
+from training.export.failures import with_failures
 from training.export.graph import export_graph
 from training.export.parity import check_parity
 from training.models import Student, load_best
@@ -39,8 +41,17 @@ class Limits:
     macs: int = 39_999_999
 
 
-def export_run(
-    run: Path, *, data: Path, split: Path, cache: Path, out: Path, name: str, version: str
+def export_run(  # noqa: PLR0913 - one for each option of the verb
+    run: Path,
+    *,
+    data: Path,
+    split: Path,
+    cache: Path,
+    out: Path,
+    name: str,
+    version: str,
+    also: Sequence[Path] = (),
+    photographs: Path | None = None,
 ) -> ModelManifest:
     """
     Write the best student of *run* as a model file with its contract, and the card beside it.
@@ -56,6 +67,9 @@ def export_run(
         out: Model file to write; an older one is replaced.
         name: Of the model.
         version: Of the model.
+        also: Further sets that the run was trained on.
+        photographs: Folder of gathered photographs; with it the contract says too how many
+            pictures without a lesion are refused.
 
     Raises:
         ExportError: There is no run or no student in it, its protocol leaks, the graph is too
@@ -76,25 +90,29 @@ def export_run(
         raise ExportError(f"{run}: expected a student, found {type(student).__name__}")
     exported = export_graph(student, config.side_px)
     cases, parts = read_dataset(data), read_split(split)
-    require_same(config.data, cases, parts)
+    extra = [case for root in also for case in read_dataset(root)]
+    require_same(config.data, cases, parts, extra)
     # Cases that the split does not know are named at once by the first of these.
-    calibration_part, test_part = (
-        prepare_part(parts.cases(cases, part), config.preprocess, cache=cache)
-        for part in (CALIBRATION, TEST)
+    calibration_part, test_part, training_part = (
+        prepare_part(chosen, config.preprocess, cache=cache)
+        for chosen in (
+            parts.cases(cases, CALIBRATION),
+            parts.cases(cases, TEST),
+            [*parts.cases(cases, TRAIN), *parts.cases(extra, TRAIN)],
+        )
+    )
+    evidence = Evidence(
+        split=parts,
+        cases=cases,
+        extra=parts.cases(extra, TRAIN),
+        training_part=training_part,
+        calibration_part=calibration_part,
+        test_part=test_part,
     )
     manifest = build_contract(
-        exported,
-        config,
-        Evidence(
-            split=parts,
-            cases=cases,
-            calibration_part=calibration_part,
-            test_part=test_part,
-        ),
-        name=name,
-        version=version,
-        commit=commit_of(run),
+        exported, config, evidence, name=name, version=version, commit=commit_of(run)
     )
+    manifest = with_failures(exported.model, manifest, evidence, photographs)
     content = embed(exported.model, manifest)
     check_limits(manifest, content, Limits())
     parity = check_parity(

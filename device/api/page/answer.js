@@ -110,7 +110,8 @@ function limits(word, model, level) {
 }
 
 function quality(result, model) {
-  const limitsOf = model?.quality ?? {};
+  // The novelty counts in limits of the contract: the limit is 1.
+  const limitsOf = model ? { ...model.quality, highest_novelty: 1 } : {};
   const rows = Object.entries(result.quality)
     .filter(([, value]) => typeof value === "number")
     .map(([name, value]) => {

@@ -11,7 +11,7 @@ import pytest
 from device.classifier import OnnxClassifier
 from device.core.errors import ModelError
 from device.core.manifest import METADATA_KEY
-from tests.builders import SIDE_PX, a_manifest, a_model_file
+from tests.builders import SIDE_PX, a_manifest, a_model_file, an_out_of_distribution
 
 
 def refused(path):
@@ -112,6 +112,21 @@ def test_a_contract_without_any_of_its_fields_is_refused(tmp_path, key):
 )
 def test_a_graph_that_differs_from_its_contract_is_refused(tmp_path, graph, field):
     assert refused(a_model_file(tmp_path / "m.onnx", **graph)).field == field
+
+
+def test_statistics_of_another_embedding_are_refused(tmp_path):
+    """Five entries in the contract, four in the graph."""
+    manifest = a_manifest(out_of_distribution=an_out_of_distribution((0.0,) * 5))
+    refusal = refused(a_model_file(tmp_path / "m.onnx", manifest=manifest))
+    assert refusal.field == "graph output embedding"
+
+
+def test_an_embedding_that_is_not_the_recorded_one_fails_the_self_test(tmp_path):
+    """The probabilities are those of the golden case, the novelty is not."""
+    golden = a_manifest().golden.model_copy(update={"novelty": 0.5})
+    path = a_model_file(tmp_path / "m.onnx", manifest=a_manifest(golden=golden))
+    with pytest.raises(ModelError, match=r"golden.*a novelty of 0\.5000, found 0\.0000"):
+        OnnxClassifier(path).self_test()
 
 
 def test_an_answer_that_is_not_finite_is_no_answer(tmp_path):

@@ -27,6 +27,7 @@ def an_answer(**changes):
             probability_malignant=0.25,
             diagnoses={"MEL": 0.25, "NV": 0.75},
             reasons=(Reason(code="between", text="between the thresholds"),),
+            novelty=0.75,
         ),
         "quality": QualityReport(brightness=0.5, saturated_share=0.0, contrast=0.1, sharpness=0.2),
         "model": ModelIdentity(name="student", version="1.0.0", sha256="ab" * 32),
@@ -51,6 +52,7 @@ def test_the_document_is_this():
             "saturated_share": 0.0,
             "contrast": 0.1,
             "sharpness": 0.2,
+            "novelty": 0.75,
         },
         "model": {"name": "student", "version": "1.0.0", "sha256": "ab" * 32},
         "source": "upload",
@@ -74,7 +76,11 @@ def test_a_time_without_a_zone_is_refused():
 @pytest.mark.parametrize("probability", [float("nan"), -0.1, 1.1])
 def test_what_is_no_probability_is_refused(probability):
     decision = Decision(
-        result=Result.BENIGN, probability_malignant=probability, diagnoses={}, reasons=()
+        result=Result.BENIGN,
+        probability_malignant=probability,
+        diagnoses={},
+        reasons=(),
+        novelty=0.0,
     )
     with pytest.raises(ValidationError, match="probability_malignant"):
         AnswerDocument.from_answer(an_answer(decision=decision))

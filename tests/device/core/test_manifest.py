@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from device.core.manifest import (
     Denoise,
     FieldOfView,
     GoldenCase,
+    Guarantee,
     HairRemoval,
     InputSpec,
     Metric,
@@ -25,7 +27,7 @@ from device.core.manifest import (
     Record,
     Resize,
 )
-from tests.builders import a_manifest, a_spec
+from tests.builders import a_manifest, a_spec, an_out_of_distribution, in_base64
 
 pytestmark = pytest.mark.portable
 
@@ -197,6 +199,60 @@ class TestConsistent:
             return
         with pytest.raises(ValidationError, match="expected benign_below <= malignant_from"):
             OperatingPoint(benign_below=low, malignant_from=high)
+
+
+class TestGuarantee:
+    def test_it_says_what_it_promises_in_words(self):
+        promise = Guarantee(
+            method="order_statistic", miss_rate=0.075, confidence=0.951, lesions=138, missed=5
+        )
+        assert promise.in_words == (
+            "Of malignant lesions like those of the calibration part, at most 7.5% are called "
+            "benign on any of their pictures, with a confidence of 95.1% (5 of its 138 malignant "
+            "lesions are)."
+        )
+
+    @pytest.mark.parametrize(("lesions", "missed"), [(0, 0), (5, 5), (5, 6), (5, -1)])
+    def test_it_rests_on_more_lesions_than_it_misses(self, lesions, missed):
+        with pytest.raises(ValidationError):
+            Guarantee(
+                method="order_statistic",
+                miss_rate=0.1,
+                confidence=0.9,
+                lesions=lesions,
+                missed=missed,
+            )
+
+
+class TestOutOfDistribution:
+    def test_arrays_are_read_as_they_were_written(self):
+        spec = an_out_of_distribution(
+            (0.5, -0.25),
+            factors=2,
+            noise=in_base64(np.array([1.0, 2.0], dtype="<f4")),
+            loadings=in_base64(np.array([[127, -1], [0, 2]], dtype="<i1")),
+            scales=in_base64(np.array([0.5, 2.0], dtype="<f4")),
+        )
+        assert spec.mean_D.tolist() == [0.5, -0.25]
+        assert spec.noise_D.tolist() == [1.0, 2.0]
+        assert spec.loadings_FD.tolist() == [[63.5, -0.5], [0.0, 4.0]]
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"noise": in_base64(np.ones(3, dtype="<f4"))}, "noise: expected 4 numbers, found 3"),
+            ({"noise": in_base64(np.zeros(4, dtype="<f4"))}, "noise above 0"),
+            ({"noise": in_base64(np.full(4, np.nan, dtype="<f4"))}, "finite numbers"),
+            ({"factors": 2}, "scales: expected 2 numbers, found 1"),
+            ({"loadings": in_base64(np.ones(5, dtype="<i1"))}, "loadings: expected 4 numbers"),
+            ({"mean": "no base64"}, "expected base64"),
+            ({"mean": in_base64(np.ones(3, dtype="<i1"))}, "expected base64 of float32"),
+            ({"limit": 0.0}, "limit"),
+        ],
+    )
+    def test_arrays_that_do_not_fit_each_other_are_refused(self, changes, message):
+        with pytest.raises(ValidationError, match=message):
+            an_out_of_distribution(**changes)
 
 
 class TestStages:

@@ -11,7 +11,7 @@ from device.core.manifest import Calibration
 from device.core.values import QualityReport, Reason, Result
 from device.decision import decide, probability_malignant
 from device.decision.policy import softmax
-from tests.builders import a_manifest, a_prediction
+from tests.builders import a_manifest, a_prediction, an_out_of_distribution
 
 pytestmark = pytest.mark.portable
 
@@ -64,6 +64,30 @@ def test_a_refused_picture_is_taken_again_and_still_has_a_number(malignancy_logi
     assert decision.result is Result.RETAKE
     assert decision.reasons == BLURRED.reasons
     assert 0 <= decision.probability_malignant <= 1
+
+
+@given(st.floats(-1e4, 1e4))
+def test_a_picture_unlike_all_training_pictures_is_taken_again(malignancy_logit):
+    """Its direction is the opposite of theirs; the number stays, the reason says what to do."""
+    manifest = a_manifest(out_of_distribution=an_out_of_distribution((1, 0, 0, 0), limit=0.5))
+    away_D, near_D = np.array([-2, 0, 0, 0], np.float32), np.array([5, 0, 0, 0], np.float32)
+    refused = decide(a_prediction(malignancy_logit, embedding_D=away_D), GOOD, manifest)
+    assert refused.result is Result.RETAKE
+    assert [reason.code for reason in refused.reasons] == ["not_a_lesion"]
+    assert "put the lens on the skin" in refused.reasons[0].text
+    assert refused.novelty == pytest.approx(2.0)
+    assert 0 <= refused.probability_malignant <= 1
+    answered = decide(a_prediction(malignancy_logit, embedding_D=near_D), GOOD, manifest)
+    assert answered.result is not Result.RETAKE
+    assert answered.novelty == 0
+
+
+def test_what_the_gate_found_is_said_first():
+    """A blurred picture is unlike a lesion too; that it is blurred helps more."""
+    manifest = a_manifest(out_of_distribution=an_out_of_distribution((1, 0, 0, 0), limit=0.1))
+    decision = decide(a_prediction(0.0), BLURRED, manifest)
+    assert decision.novelty > 1
+    assert decision.reasons == BLURRED.reasons
 
 
 def test_calibration_scales_and_shifts_the_logit():

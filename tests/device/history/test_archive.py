@@ -35,6 +35,7 @@ answers = st.builds(
         probability_malignant=share,
         diagnoses=st.fixed_dictionaries(dict.fromkeys(DIAGNOSES, share)),
         reasons=st.lists(st.builds(Reason, code=text, text=text), max_size=3).map(tuple),
+        novelty=st.floats(0, 1e6),
     ),
     quality=st.builds(
         QualityReport,

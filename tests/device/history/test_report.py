@@ -57,6 +57,7 @@ def result(archive, record):
                 probability_malignant=0.073,
                 diagnoses=decision.diagnoses,
                 reasons=decision.reasons,
+                novelty=decision.novelty,
             )
         )
         return archive.annotate(result_id, Annotation(**members), actor="t").result(5)
@@ -89,7 +90,7 @@ def test_it_holds_all_that_a_doctor_may_ask_for(result):
         "grew since spring",
         "NV (histo)",
         "between the two thresholds",
-        "sharpness 0.02",
+        "sharpness 0.02, novelty 0.6",
         "test 0.0.1 (0000000000000000), software 0.1.0",
         one.id,
         f"{one.captured_at:%Y-%m-%d %H:%M:%S} UTC",

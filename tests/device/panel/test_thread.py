@@ -23,7 +23,9 @@ pytestmark = pytest.mark.portable
 
 def an_answer(result):
     return Answer(
-        decision=Decision(result=result, probability_malignant=0.5, diagnoses={}, reasons=()),
+        decision=Decision(
+            result=result, probability_malignant=0.5, diagnoses={}, reasons=(), novelty=0.5
+        ),
         quality=QualityReport(brightness=0.5, saturated_share=0.0, contrast=0.2, sharpness=0.1),
         model=None,
         source="test",

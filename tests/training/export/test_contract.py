@@ -9,13 +9,15 @@ import pytest
 from device.classifier.contract import read_contract
 from device.core.manifest import METADATA_KEY, Calibration, QualityLimits
 from device.core.values import Pixels
+from device.decision import novelty
 from device.drawing import draw_lesion
 from device.preprocess import working_copy
 from device.quality import assess
-from tests.builders import a_manifest
+from tests.builders import a_manifest, an_out_of_distribution
 from tests.training.small import SIDE_PX, a_part, a_run_config, a_student
-from training.data.splits import CALIBRATION, TEST, Split
+from training.data.splits import CALIBRATION, TEST, TRAIN, Split
 from training.evaluate.calibration import calibrate
+from training.evaluate.out_of_distribution import fit_out_of_distribution, novelties
 from training.export import contract
 from training.export.contract import (
     QUALITY_LIMITS,
@@ -40,12 +42,15 @@ def exported():
 @pytest.fixture(scope="module")
 def evidence():
     calibration_part, test_part = a_part(42, first_seed=100), a_part(35, first_seed=200)
-    cases = [*calibration_part.cases, *test_part.cases]
+    training_part = a_part(28, first_seed=300)
+    cases = [*training_part.cases, *calibration_part.cases, *test_part.cases]
     parts = dict.fromkeys((c.image_id for c in calibration_part.cases), CALIBRATION)
     parts |= dict.fromkeys((c.image_id for c in test_part.cases), TEST)
+    parts |= dict.fromkeys((c.image_id for c in training_part.cases), TRAIN)
     return Evidence(
         split=Split(group_of={name: name for name in parts}, part_of=parts),
         cases=cases,
+        training_part=training_part,
         calibration_part=calibration_part,
         test_part=test_part,
     )
@@ -84,7 +89,7 @@ def test_the_contract_records_the_run(exported, manifest):
     assert manifest.training.recipe == "test"
     assert manifest.training.datasets == ("drawn",)
     assert manifest.training.images == {
-        "train": 0,
+        "train": 28,
         "validation": 0,
         "calibration": 42,
         "test": 35,
@@ -94,13 +99,30 @@ def test_the_contract_records_the_run(exported, manifest):
 
 
 def test_calibration_and_thresholds_come_from_the_calibration_part(exported, evidence, manifest):
-    """Nineteen in twenty of its malignant pictures are not benign, and they come from the graph."""
+    """None of its 18 malignant lesions is missed, and the answers come from the graph."""
     part = evidence.calibration_part
     outputs = run_graph(exported.model.SerializeToString(), part.pixels_VNSSC[0])
     probability_N = calibrate(manifest.calibration, outputs["malignancy_logit"][:, 0])
     malignant_N = part.malignant_N > 0
-    assert (probability_N[malignant_N] >= manifest.operating_point.benign_below).mean() >= 0.94
-    assert (probability_N[~malignant_N] < manifest.operating_point.malignant_from).mean() >= 0.9
+    point = manifest.operating_point
+    assert (probability_N[malignant_N] >= point.benign_below).all()
+    assert (probability_N[~malignant_N] < point.malignant_from).mean() >= 0.9
+    between_N = (probability_N >= point.benign_below) & (probability_N < point.malignant_from)
+    assert manifest.uncertain_share == pytest.approx(between_N.mean(), abs=1e-4)
+    assert (manifest.guarantee.lesions, manifest.guarantee.missed) == (18, 0)
+
+
+def test_the_limit_of_novelty_comes_from_the_calibration_part(exported, evidence, manifest):
+    """The 42 of it all pass, the strangest just so; what is known are the training pictures."""
+    content = exported.model.SerializeToString()
+    found, known = (
+        run_graph(content, part.pixels_VNSSC[0])["embedding"]
+        for part in (evidence.calibration_part, evidence.training_part)
+    )
+    spec = manifest.out_of_distribution
+    assert novelties(found, spec).max() == pytest.approx(1.0)
+    kind_N = evidence.training_part.diagnosis_N
+    assert spec == fit_out_of_distribution(known, kind_N, found)
 
 
 def test_metrics_come_with_intervals(manifest):
@@ -115,14 +137,23 @@ def test_the_golden_case_is_what_the_graph_says(exported):
     """Drawn at the model's side, straight into the graph, calibrated."""
     calibration = Calibration(method="platt", scale=2.0, offset=0.5)
     content = exported.model.SerializeToString()
-    golden = golden_case(content, SIDE_PX, calibration)
+    strangeness = an_out_of_distribution(np.zeros(24), limit=0.5)
+    golden = golden_case(content, SIDE_PX, calibration, strangeness)
     picture_HWC = draw_lesion(
         golden.seed, diagnosis=golden.diagnosis, height_px=SIDE_PX, width_px=SIDE_PX
     )
-    logit = float(run_graph(content, picture_HWC[None])["malignancy_logit"][0, 0])
+    outputs = run_graph(content, picture_HWC[None])
+    logit = float(outputs["malignancy_logit"][0, 0])
     assert golden.probability_malignant == pytest.approx(1 / (1 + np.exp(-2 * logit - 0.5)))
     assert sum(golden.diagnosis_probabilities) == pytest.approx(1)
     assert golden.tolerance == 1e-4
+    assert golden.novelty == pytest.approx(novelty(outputs["embedding"][0], strangeness))
+    assert golden.novelty > 0
+
+
+def test_figures_are_cut_to_what_means_something(manifest):
+    figures = [v for metric in manifest.metrics.values() for v in (metric.value, metric.high)]
+    assert [round(value, 4) for value in figures] == figures
 
 
 @pytest.mark.parametrize(

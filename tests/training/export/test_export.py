@@ -16,7 +16,10 @@ from tests.training.small import (
     a_finished_run,
     a_run_config,
     a_split,
+    a_split_of,
     a_student,
+    a_student_config,
+    a_teacher_config,
 )
 from training.data.provenance import describe_data
 from training.data.readers import read_dataset
@@ -26,7 +29,7 @@ from training.export import export
 from training.export.errors import ExportError
 from training.export.export import Limits, check_limits, export_run, write_accepted
 from training.models import FusedTeacher
-from training.runs import BEST_NAME, COMMIT_NAME, TeacherConfig, load_config, save_config
+from training.runs import BEST_NAME, COMMIT_NAME, load_config, save_config
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,59 @@ def test_a_second_export_replaces_the_first(made, material, tmp_path):
     assert again.read_bytes() == out.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory, material):
+    """A run that was trained on a further set too, and what it takes to export it."""
+    root = tmp_path_factory.mktemp("extended")
+    more = a_data_set(root / "more", count=10)
+    cases, extra = read_dataset(material["data"]), read_dataset(more)
+    split = a_split_of(root / "split.csv", cases, extra)
+    run = a_finished_run(root / "run")
+    data = describe_data(cases, read_split(split), extra)
+    save_config(run, load_config(run).model_copy(update={"data": data}))
+    return run, material | {"split": split, "also": [more]}
+
+
+def test_a_run_on_further_sets_is_exported_with_them(extended, made, tmp_path):
+    """The contract names them; what was measured on the set of record is the same."""
+    run, material = extended
+    manifest = export_run(run, **material, out=tmp_path / "s.onnx", name="drawn", version="0.1.0")
+    plain, _ = made
+    assert set(manifest.training.datasets) == {"drawn", "more"}
+    assert manifest.training.images == plain.training.images | {"further training": 10}
+    assert manifest.training.fingerprint == plain.training.fingerprint
+    assert plain.training.extra_fingerprint is None
+    assert len(manifest.training.extra_fingerprint) == 64
+    assert manifest.metrics["auroc"] == plain.metrics["auroc"]
+    card = (tmp_path / "README.md").read_text()
+    assert "12 test, 10 further training pictures of drawn, more" in card
+    assert "train test --seed 1 --data DATA --also EXTRA" in card
+
+
+def test_a_run_on_further_sets_is_not_exported_without_them(extended, tmp_path):
+    """What pictures of a lesion look like to it would be told wrongly."""
+    run, material = extended
+    with pytest.raises(RunError, match="--also"):
+        export_run(
+            run,
+            **(material | {"also": []}),
+            out=tmp_path / "s.onnx",
+            name="drawn",
+            version="0.1.0",
+        )
+
+
+def test_a_student_with_a_wider_embedding_is_exported(material, tmp_path):
+    """The statistics in the contract follow it."""
+    config = a_student_config().model_copy(update={"embedding_channels": 40})
+    run = a_run(tmp_path / "run", material, a_student(config=config))
+    save_config(run, load_config(run).model_copy(update={"model": config}))
+    out = tmp_path / "s.onnx"
+    manifest = export_run(run, **material, out=out, name="drawn", version="0.1.0")
+    assert manifest.out_of_distribution.mean_D.shape == (40,)
+    assert OnnxClassifier(out).self_test() < 1e-6
+
+
 def test_a_graph_that_differs_from_torch_is_not_written(material, tmp_path, monkeypatch):
     """One weight is tampered with between torch and file; an older file stays."""
 
@@ -145,7 +201,7 @@ def test_a_weight_beyond_fp16_is_not_written(material, tmp_path):
 
 def test_a_teacher_is_not_exported(material, tmp_path):
     """It is far too large, and its map is empty."""
-    config = TeacherConfig(backbones=("test_resnet",), hidden_channels=8, dropout=0.0)
+    config = a_teacher_config("test_resnet")
     save_config(tmp_path, a_run_config().model_copy(update={"model": config}))
     torch.save(FusedTeacher(config).state_dict(), tmp_path / BEST_NAME)
     with pytest.raises(ExportError, match="expected a student, found FusedTeacher"):
