@@ -25,6 +25,7 @@ export function answerCard(result, model, { level = 2, actions = [] } = {}) {
     word === "retake" ? null : probability(result, ownThresholds(result, model), level),
     limits(word, ownThresholds(result, model), level),
     word === "retake" ? null : reasonList(result, level),
+    adviceList(result, level),
   );
 }
 
@@ -41,7 +42,7 @@ export function evidence(result, model, ...others) {
 }
 
 /** The words of a reason; the box's own where this page does not know it. */
-export const sayReason = (reason) => sayOr(`reason.${reason.code}`, reason.text);
+const sayReason = (reason) => sayOr(`reason.${reason.code}`, reason.text);
 
 // An older result may come from another model, whose thresholds nobody knows here.
 const ownThresholds = (result, model) => (model?.sha256 === result.model.sha256 ? model : null);
@@ -52,6 +53,18 @@ function reasonList(result, level) {
     { class: "reasons" },
     make(`h${level + 1}`, {}, say(result.result === "retake" ? "reasons.retake" : "reasons.title")),
     make("ul", {}, result.reasons.map((reason) => make("li", {}, sayReason(reason)))),
+  );
+}
+
+// What would make the next picture better; this one was answered all the same.
+function adviceList({ quality }, level) {
+  const advice = Array.isArray(quality.advice) ? quality.advice : [];
+  if (!advice.length) return null;
+  return make(
+    "div",
+    {},
+    make(`h${level + 1}`, {}, say("reasons.advice")),
+    make("ul", {}, advice.map((one) => make("li", {}, sayReason(one)))),
   );
 }
 
