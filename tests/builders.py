@@ -174,6 +174,22 @@ def a_prediction(malignancy_logit: float = 0.0, *, embedding_D: Any = None) -> P
     )
 
 
+def a_quality(**changes: Any) -> QualityReport:
+    """What the gate says of a usable picture."""
+    fields: dict[str, Any] = {
+        "brightness": 0.6,
+        "saturated_share": 0.0,
+        "contrast": 0.1,
+        "sharpness": 0.02,
+        "softness": 0.7,
+        "line_share": 0.01,
+        "glare_share": 0.0,
+        "middle_contrast": 8.0,
+        "outline_outside": 0.0,
+    }
+    return QualityReport(**(fields | changes))
+
+
 def an_answer(**changes: Any) -> Answer:
     """An answer as ``examine`` gives it, or whatever *changes* say."""
     fields: dict[str, Any] = {
@@ -184,7 +200,7 @@ def an_answer(**changes: Any) -> Answer:
             reasons=(Reason(code="between_thresholds", text="between the two thresholds"),),
             novelty=0.6,
         ),
-        "quality": QualityReport(brightness=0.6, saturated_share=0.0, contrast=0.1, sharpness=0.02),
+        "quality": a_quality(),
         "model": ModelIdentity(name="test", version="0.0.1", sha256="0" * 64),
         "source": "upload",
         "captured_at": datetime.now(UTC),

@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 from typing_extensions import Self
 
+from device.camera.settling import sharpest
 from device.core.errors import CameraError
 from device.core.values import Capture
 
@@ -47,13 +48,33 @@ class Stream(Protocol):
         """Open the device and start it; raises CameraError."""
         ...
 
+    def settle(self, called_s: float, deadline_s: float) -> None:
+        """
+        Wait until exposure and white balance have come to rest, then lock them.
+
+        Args:
+            called_s: Frames whose exposure began before it, ``time.monotonic()``, do not count.
+            deadline_s: ``time.monotonic()``.
+
+        Raises:
+            CameraError: The device is gone, or they have not come to rest by *deadline_s*.
+        """
+        ...
+
     def take(self, called_s: float, deadline_s: float) -> Capture:
         """
         Return a frame whose exposure began after *called_s*; both times are ``time.monotonic()``.
 
+        While exposure and white balance are locked, a frame that was not taken with the locked
+        values is passed over.
+
         Raises:
             CameraError: The device is gone, or *deadline_s* has passed.
         """
+        ...
+
+    def unlock(self) -> None:
+        """Leave exposure and white balance to the camera again; nothing if they are."""
         ...
 
     def close(self) -> None:
@@ -72,12 +93,16 @@ class BoundedCamera:
         name: Kind and device for people.
         remedy: What to do about a camera that does not answer.
         make_stream: Called once for each opening.
+        burst: Frames of which a capture is the sharpest.
 
     Threads: one thread owns a camera.
     """
 
-    def __init__(self, *, name: str, remedy: str, make_stream: Callable[[], Stream]) -> None:
+    def __init__(
+        self, *, name: str, remedy: str, make_stream: Callable[[], Stream], burst: int = 1
+    ) -> None:
         self.name = name
+        self._burst = burst
         self._remedy = remedy
         self._make_stream = make_stream
         self._stream: Stream | None = None
@@ -121,25 +146,69 @@ class BoundedCamera:
                 "event=camera.close_late camera=%r waited_s=%g", self.name, CLOSE_TIMEOUT_S
             )
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a call into the driver never returned: only a new process may free the camera."""
+        return self._abandoned is not None and self._abandoned.is_alive()
+
     def capture(self, timeout_s: float) -> Capture:
         """
-        Return a frame whose exposure began after this call.
+        Return the sharpest of some frames whose exposure began after this call.
+
+        Exposure and white balance come to rest first, and are locked for all of the frames.
+
+        Raises:
+            CameraError: The camera is not open or gone, exposure did not come to rest, or no frame
+                came within *timeout_s*.
+        """
+        frames = self._burst
+        return self._ask(lambda stream, *times: _burst_of(stream, frames, *times), timeout_s)
+
+    def glance(self, timeout_s: float) -> Capture:
+        """
+        Return one frame as it comes, to be looked at and not to be scored.
 
         Raises:
             CameraError: The camera is not open or gone, or no frame came within *timeout_s*.
         """
-        if self._stream is None or self._thread is None:
+        return self._ask(lambda stream, *times: stream.take(*times), timeout_s)
+
+    def _ask(self, work: Callable[[Stream, float, float], Capture], timeout_s: float) -> Capture:
+        stream = self._stream
+        if stream is None or self._thread is None:
             raise CameraError(f"{self.name}: not open; open the camera before the first capture")
-        take = self._stream.take
         called_s = time.monotonic()
         try:
             return self._thread.call(
-                lambda: take(called_s, called_s + timeout_s), timeout_s + GRACE_S
+                lambda: work(stream, called_s, called_s + timeout_s), timeout_s + GRACE_S
             )
         except FutureTimeoutError as error:
             raise CameraError(
                 f"{self.name}: no frame within {timeout_s:g} s; {self._remedy}"
             ) from error
+
+
+def _burst_of(stream: Stream, frames: int, called_s: float, deadline_s: float) -> Capture:
+    """Take *frames* under one exposure and return the sharpest."""
+    stream.settle(called_s, deadline_s)
+    try:
+        best = stream.take(called_s, deadline_s)
+        for number in range(1, frames):
+            if best.pixels_HWC is None:
+                break  # Encoded: whoever decodes it could choose, we do not.
+            try:
+                following = stream.take(called_s, deadline_s)
+            except CameraError as error:
+                # There is a frame to answer for; the next capture finds out what is wrong.
+                _LOG.warning("event=camera.burst_short frames=%d error=%s", number, error)
+                break
+            if following.pixels_HWC is not None and sharpest(
+                (best.pixels_HWC, following.pixels_HWC)
+            ):
+                best = following
+    finally:
+        stream.unlock()
+    return best
 
 
 class _VendorThread:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError  # its own class before 3.11
+from dataclasses import astuple, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from device.camera.bounded import BoundedCamera
+from device.camera.settling import Settling, agree, at_no_rest
 from device.core.errors import CameraError
-from device.core.values import Capture, check_pixels
+from device.core.values import Capture, Pixels, check_pixels
 
 if TYPE_CHECKING:
     from picamera2 import Picamera2
@@ -48,23 +51,65 @@ class LibcameraCamera(BoundedCamera):
     """
     A camera module, with one still configuration kept running from open to close.
 
-    Exposure and white balance are libcamera's; what they were stands in the capture.
+    Between captures exposure and white balance are left to libcamera.  For a capture they come to
+    rest, are locked, and every frame's own metadata must show the locked values; what they were
+    stands in the capture.
 
     Args:
         index: Number of the camera as ``rpicam-hello --list-cameras`` counts.
         width_px: Width of a frame, even.
         height_px: Height of a frame, even.
+        burst: Frames of which a capture is the sharpest.
 
     Threads: one thread owns a camera; picamera2 is imported and called in the vendor's thread
     alone, beside the event loop that picamera2 itself starts.
     """
 
-    def __init__(self, index: int, *, width_px: int, height_px: int) -> None:
+    def __init__(self, index: int, *, width_px: int, height_px: int, burst: int = 1) -> None:
         super().__init__(
             name=f"libcamera {index}",
             remedy=_REMEDY,
             make_stream=lambda: _LibcameraStream(index, width_px, height_px),
+            burst=burst,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Exposure:
+    """What one frame was taken with."""
+
+    exposure_us: float
+    analog_gain: float
+    red_gain: float
+    blue_gain: float
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> _Exposure | None:
+        """Read it from a frame's metadata; None where the camera does not tell all of it."""
+        try:
+            red_gain, blue_gain = metadata["ColourGains"]
+            return cls(
+                float(metadata["ExposureTime"]),
+                float(metadata["AnalogueGain"]),
+                float(red_gain),
+                float(blue_gain),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def controls(self) -> dict[str, Any]:
+        """Return the controls that hold the camera to it."""
+        return {
+            "AeEnable": False,
+            "AwbEnable": False,
+            "ExposureTime": round(self.exposure_us),
+            "AnalogueGain": self.analog_gain,
+            "ColourGains": (self.red_gain, self.blue_gain),
+        }
+
+    def is_like(self, other: _Exposure) -> bool:
+        """Whether the sensor, which knows whole lines and steps alone, did as it was told."""
+        return all(map(agree, astuple(self), astuple(other)))
 
 
 class _LibcameraStream:
@@ -75,6 +120,7 @@ class _LibcameraStream:
         self._index = index
         self._size_px = (width_px, height_px)
         self._camera: Picamera2 | None = None
+        self._locked: _Exposure | None = None
 
     def open(self) -> None:
         try:
@@ -112,7 +158,68 @@ class _LibcameraStream:
             height_px,
         )
 
+    def settle(self, called_s: float, deadline_s: float) -> None:
+        settling = Settling()
+        while True:
+            _, metadata = self._frame(called_s, deadline_s, wants=lambda _: False)
+            exposure = _Exposure.of(metadata)
+            if exposure is None:
+                # A camera of fixed exposure, or a driver that keeps it to itself: nothing to lock.
+                return
+            if settling.add(*astuple(exposure)):
+                break
+            if time.monotonic() >= deadline_s:
+                raise at_no_rest(self._name, deadline_s - called_s)
+        self._control(exposure.controls())
+        self._locked = exposure
+
     def take(self, called_s: float, deadline_s: float) -> Capture:
+        pixels_HWC: Pixels | None = None
+        metadata: Mapping[str, Any] = {}
+        while pixels_HWC is None:
+            # Controls take some frames to reach the sensor.
+            pixels_HWC, metadata = self._frame(called_s, deadline_s, wants=self._is_as_locked)
+            if pixels_HWC is None and time.monotonic() >= deadline_s:
+                raise CameraError(
+                    f"{self._name}: expected a frame taken with {self._locked}, found "
+                    f"{_Exposure.of(metadata)}; {_REMEDY}"
+                )
+        exposure = _Exposure.of(metadata)
+        return Capture(
+            source="libcamera",
+            captured_at=datetime.now(timezone.utc),
+            pixels_HWC=pixels_HWC,
+            exposure_us=metadata.get("ExposureTime"),
+            analog_gain=metadata.get("AnalogueGain"),
+            color_gains=None if exposure is None else (exposure.red_gain, exposure.blue_gain),
+        )
+
+    def unlock(self) -> None:
+        if self._locked is not None:
+            self._locked = None
+            self._control({"AeEnable": True, "AwbEnable": True})
+
+    def _is_as_locked(self, metadata: Mapping[str, Any]) -> bool:
+        if self._locked is None:
+            return True
+        exposure = _Exposure.of(metadata)
+        return exposure is not None and exposure.is_like(self._locked)
+
+    def _control(self, controls: dict[str, Any]) -> None:
+        camera = self._camera
+        if camera is None:
+            return
+        try:
+            camera.set_controls(controls)
+        except _FAULTS as error:
+            raise CameraError(
+                f"{self._name}: refused the controls {', '.join(controls)} ({error}); {_REMEDY}"
+            ) from error
+
+    def _frame(
+        self, called_s: float, deadline_s: float, *, wants: Callable[[Mapping[str, Any]], bool]
+    ) -> tuple[Pixels | None, Mapping[str, Any]]:
+        """Wait for the next frame that was exposed from now on; its pixels only if it *wants*."""
         camera = self._camera
         if camera is None:
             raise CameraError(f"{self._name}: not open; {_REMEDY}")
@@ -129,21 +236,18 @@ class _LibcameraStream:
                 ) from error
             try:
                 metadata = request.get_metadata()
-                pixels_HWC = check_pixels(request.make_array("main"))
+                pixels_HWC = None
+                if wants(metadata):
+                    pixels_HWC = check_pixels(request.make_array("main"))
             finally:
                 request.release()
         except (*_FAULTS, CancelledError) as error:
             raise CameraError(f"{self._name}: capture failed ({error}); {_REMEDY}") from error
-        return Capture(
-            source="libcamera",
-            captured_at=datetime.now(timezone.utc),
-            pixels_HWC=pixels_HWC,
-            exposure_us=metadata.get("ExposureTime"),
-            analog_gain=metadata.get("AnalogueGain"),
-        )
+        return pixels_HWC, metadata
 
     def close(self) -> None:
         camera, self._camera = self._camera, None
+        self._locked = None
         if camera is None:
             return
         # A job that waits for a frame would let stop() wait behind it for ever.

@@ -7,13 +7,14 @@ inside they stay whole nanoseconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from typing_extensions import Self
 
-from device.core.values import Answer, Result
+from device.core.values import Answer, Reason, Result
 
 NOTICE = (
     "For research and education only; not a medical device. Whatever this answer says, show a "
@@ -55,6 +56,16 @@ class QualityDocument(Document):
         ge=0.0,
         description="How unlike the pictures that the model was trained on; above 1 the result is "
         "`retake`.",
+    )
+    softness: float = Field(description="Share of the edges left after one more blur, 0 to 1.")
+    line_share: float = Field(description="Share on thin lines, such as hair, and between, 0 to 2.")
+    glare_share: float = Field(description="Share under small reflections, 0 to 1.")
+    middle_contrast: float = Field(description="Spread of color in the middle, CIE Lab.")
+    outline_outside: float = Field(
+        description="Share of the most distinct region's outline that lies on the border, 0 to 1."
+    )
+    advice: tuple[ReasonDocument, ...] = Field(
+        description="What would make the next picture better; never a reason for `retake`."
     )
 
 
@@ -114,15 +125,19 @@ class AnswerDocument(Document):
             result=decision.result,
             probability_malignant=decision.probability_malignant,
             diagnoses=dict(decision.diagnoses),
-            reasons=tuple(
-                ReasonDocument(code=reason.code, text=reason.text) for reason in decision.reasons
-            ),
+            reasons=_reasons(decision.reasons),
             quality=QualityDocument(
                 brightness=quality.brightness,
                 saturated_share=quality.saturated_share,
                 contrast=quality.contrast,
                 sharpness=quality.sharpness,
                 novelty=decision.novelty,
+                softness=quality.softness,
+                line_share=quality.line_share,
+                glare_share=quality.glare_share,
+                middle_contrast=quality.middle_contrast,
+                outline_outside=quality.outline_outside,
+                advice=_reasons(quality.advice),
             ),
             model=ModelDocument(name=model.name, version=model.version, sha256=model.sha256),
             source=answer.source,
@@ -133,3 +148,7 @@ class AnswerDocument(Document):
             },
             id=answer.result_id,
         )
+
+
+def _reasons(reasons: Sequence[Reason]) -> tuple[ReasonDocument, ...]:
+    return tuple(ReasonDocument(code=reason.code, text=reason.text) for reason in reasons)

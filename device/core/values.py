@@ -60,6 +60,8 @@ class Capture:
     """Exposure time in microseconds as the sensor reports it; None if it does not."""
     analog_gain: float | None = None
     """Gain before the converter, dimensionless; None if the sensor does not report it."""
+    color_gains: tuple[float, float] | None = None
+    """Gains of red and blue over green, dimensionless; None if the sensor does not report them."""
     capture_ns: int | None = None
     """Nanoseconds from asking for the frame to having it; None for what was not asked for."""
 
@@ -99,7 +101,20 @@ class QualityReport:
     """Standard deviation of luma, 0 to 1."""
     sharpness: float
     """Variance of the Laplacian over variance of luma; see :mod:`device.quality.gate`."""
+    softness: float
+    """Share of the edges that is left after one more blur, 0 to 1."""
+    line_share: float
+    """Share of the picture on thin lines, and on the gaps between them, 0 to 2."""
+    glare_share: float
+    """Share of the picture under small reflections, 0 to 1."""
+    middle_contrast: float
+    """Spread of color in the middle of the picture, CIE Lab."""
+    outline_outside: float
+    """Share of the most distinct region's outline that lies on the border, 0 to 1."""
     reasons: tuple[Reason, ...] = ()
+    """Why the picture should be taken again."""
+    advice: tuple[Reason, ...] = ()
+    """What would make the next picture better; this one is answered all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

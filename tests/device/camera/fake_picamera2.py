@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
@@ -30,8 +31,23 @@ class Sensor:
     given_format: str | None = None
     """What libcamera makes of the format asked for; None to take it."""
     metadata: dict[str, Any] = field(
-        default_factory=lambda: {"ExposureTime": 9000, "AnalogueGain": 2.5}
+        default_factory=lambda: {
+            "ExposureTime": 9000,
+            "AnalogueGain": 2.5,
+            "ColourGains": (1.9, 1.6),
+        }
     )
+    """What the automatic would have, once it has come to rest."""
+    restless_frames: int = 0
+    """Frames until the automatic has come to rest; they come nearer by leaps."""
+    control_delay: int = 2
+    """Frames until controls reach the sensor."""
+    on_controls: Callable[[dict[str, Any]], None] = lambda _controls: None
+    """Called when controls are set: the world need not stand still then."""
+    obeys: bool = True
+    """Off, controls are taken and nothing comes of them."""
+    exposure_step_us: int = 50
+    """The sensor knows whole lines alone."""
     array_fault: Exception | None = None
     stop_fault: Exception | None = None
     start_blocks: bool = False
@@ -64,9 +80,10 @@ class FakeRequest:
         self.number = self.sensor.made
         self.exposed_ns = time.monotonic_ns()
         self.released = False
+        self.metadata = self.camera.expose()
 
     def get_metadata(self) -> dict[str, Any]:
-        return dict(self.sensor.metadata)
+        return dict(self.metadata)
 
     def make_array(self, name: str) -> np.ndarray:
         assert name == "main"
@@ -126,7 +143,41 @@ class FakePicamera2:
         self.jobs: list[FakeJob] = []
         self.completed: deque[FakeRequest] = deque()
         self.is_started = False
+        self.controls: dict[str, Any] = {"AeEnable": True, "AwbEnable": True}
+        self.asked: list[dict[str, Any]] = []
+        self.waiting: list[tuple[int, dict[str, Any]]] = []
         sensor.opened.append(self)
+
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        self._note("set_controls")
+        unknown = controls.keys() - {
+            *("AeEnable", "AwbEnable", "ExposureTime", "AnalogueGain", "ColourGains"),
+        }
+        if unknown:
+            raise RuntimeError(f"Control {unknown.pop()} is not advertised by libcamera")
+        self.asked.append(dict(controls))
+        self.sensor.on_controls(controls)
+        self.waiting.append((self.sensor.made + self.sensor.control_delay, dict(controls)))
+
+    def expose(self) -> dict[str, Any]:
+        """Metadata of the frame that is taken now."""
+        sensor = self.sensor
+        while self.waiting and self.waiting[0][0] < sensor.made:
+            _, controls = self.waiting.pop(0)
+            if sensor.obeys:
+                self.controls |= controls
+        metadata = dict(sensor.metadata)
+        left = sensor.restless_frames - sensor.made
+        if left > 0 and "ExposureTime" in metadata:
+            away = 0.1 * min(left, 10) + 0.2 * (sensor.made % 2)
+            metadata["ExposureTime"] = round(metadata["ExposureTime"] * (1 + away))
+        if not self.controls["AeEnable"]:
+            step = sensor.exposure_step_us
+            metadata["ExposureTime"] = self.controls["ExposureTime"] // step * step
+            metadata["AnalogueGain"] = self.controls["AnalogueGain"]
+        if not self.controls["AwbEnable"]:
+            metadata["ColourGains"] = self.controls["ColourGains"]
+        return metadata
 
     def _note(self, call: str) -> None:
         self.sensor.calls.append(call)

@@ -46,11 +46,22 @@ class UsbCamera:
     missing: set[int] = field(default_factory=set)
     """Numbers of the frames that cannot be retrieved."""
     is_stalled: bool = False
+    restless_frames: int = 0
+    """Frames until the automatic exposure has come to rest; they leap till then."""
+    can_hold: bool = True
+    """Off, the driver knows no manual exposure."""
+    tells_exposure: bool = True
+    """Off, it reads back a value that is not the one in use, as some do."""
+    exposure: float = 150.0
+    flicker: dict[int, float] = field(default_factory=dict)
+    """Light of single frames, 1 being usual."""
     go_on: threading.Event = field(default_factory=threading.Event)
     calls: list[str] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     held: deque[Frame] = field(default_factory=deque)
     made: int = 0
+    opened: list[FakeVideoCapture] = field(default_factory=list)
+    sets: list[tuple[int, float]] = field(default_factory=list)
 
     def plug_in(self) -> None:
         """Make the device file: /dev/null is a character device wherever the tests run."""
@@ -90,8 +101,12 @@ class FakeVideoCapture:
             cv2.CAP_PROP_FRAME_HEIGHT: 24,
             cv2.CAP_PROP_BUFFERSIZE: 4,
             cv2.CAP_PROP_CONVERT_RGB: 1,
+            cv2.CAP_PROP_AUTO_EXPOSURE: 3,
+            cv2.CAP_PROP_AUTO_WB: 1,
+            cv2.CAP_PROP_EXPOSURE: camera.exposure if camera.tells_exposure else 10.0,
         }
         self.is_open = camera.opens
+        camera.opened.append(self)
         self.grabbed: Frame | None = None
         self._note("open")
 
@@ -110,7 +125,10 @@ class FakeVideoCapture:
             cv2.CAP_PROP_BUFFERSIZE: "buffersize",
             cv2.CAP_PROP_CONVERT_RGB: "convert",
         }
-        self._note(names[prop])
+        if prop in names:
+            self._note(names[prop])
+        elif prop not in self.values or not self.camera.can_hold:
+            return False
         if prop == cv2.CAP_PROP_FOURCC and value not in self.camera.formats:
             return False
         if prop == cv2.CAP_PROP_FRAME_WIDTH:
@@ -118,12 +136,13 @@ class FakeVideoCapture:
         if prop == cv2.CAP_PROP_FRAME_HEIGHT:
             value = min(value, self.camera.largest_px[1])
         self.values[prop] = value
+        self.camera.sets.append((prop, value))
         return True
 
     def get(self, prop: int) -> float:
         if prop == cv2.CAP_PROP_POS_MSEC:
             return 1000 * self.grabbed.stamp_s if self.grabbed else 0.0
-        return self.values[prop]
+        return self.values.get(prop, 0.0)
 
     def grab(self) -> bool:
         self._note("grab")
@@ -146,7 +165,13 @@ class FakeVideoCapture:
             int(self.values[cv2.CAP_PROP_FRAME_WIDTH]),
             3,
         )
-        bgr_HWC = np.full(size, (4 * number, GREEN, RED), dtype=np.uint8)
+        light = self.camera.flicker.get(number, 1.0)
+        if number < self.camera.restless_frames:
+            light *= 0.3 + 0.3 * (number % 2)
+        if self.values[cv2.CAP_PROP_AUTO_EXPOSURE] == 1:
+            light = self.values[cv2.CAP_PROP_EXPOSURE] / self.camera.exposure
+        green_red = [min(255, light * level) for level in (GREEN, RED)]
+        bgr_HWC = np.full(size, (4 * number, *green_red), dtype=np.uint8)
         if self.values[cv2.CAP_PROP_CONVERT_RGB]:
             return True, bgr_HWC
         jpeg = cv2.imencode(".jpg", bgr_HWC)[1].reshape(1, -1)

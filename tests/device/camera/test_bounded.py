@@ -1,8 +1,11 @@
 """The two threads of a bounded camera: what one gives up, the other still cleans away."""
 
 import threading
+import time
 from datetime import UTC, datetime
 
+import cv2
+import numpy as np
 import pytest
 
 from device.camera.bounded import BoundedCamera
@@ -15,9 +18,21 @@ pytestmark = pytest.mark.portable
 class ScriptedStream:
     """Does in each call what the test gave it to do."""
 
-    def __init__(self, *, opening=lambda: None, taking=lambda: None, closing=lambda: None):
-        self.opening, self.taking, self.closing = opening, taking, closing
+    def __init__(
+        self,
+        *,
+        opening=lambda: None,
+        settling=lambda: None,
+        taking=lambda: None,
+        closing=lambda: None,
+        frames=None,
+    ):
+        self.opening, self.settling = opening, settling
+        self.taking, self.closing = taking, closing
+        self.frames = frames
         self.takes = 0
+        self.is_locked = False
+        self.taken_locked = []
 
     def open(self):
         self.opening()
@@ -25,14 +40,29 @@ class ScriptedStream:
     def take(self, called_s, deadline_s):
         self.takes += 1
         self.taking()
-        return Capture(source="test", captured_at=datetime.now(UTC), encoded=b"x")
+        self.taken_locked.append(self.is_locked)
+        if self.frames is None:
+            return Capture(source="test", captured_at=datetime.now(UTC), encoded=b"x")
+        frame = self.frames[self.takes - 1]
+        if isinstance(frame, Exception):
+            raise frame
+        return Capture(source="test", captured_at=datetime.now(UTC), pixels_HWC=frame)
+
+    def settle(self, called_s, deadline_s):
+        self.settling()
+        self.is_locked = True
+
+    def unlock(self):
+        self.is_locked = False
 
     def close(self):
         self.closing()
 
 
-def a_camera(stream):
-    return BoundedCamera(name="test 0", remedy="look at it", make_stream=lambda: stream)
+def a_camera(stream, burst=1):
+    return BoundedCamera(
+        name="test 0", remedy="look at it", make_stream=lambda: stream, burst=burst
+    )
 
 
 def raising(error):
@@ -107,3 +137,62 @@ def test_a_camera_whose_thread_is_stuck_does_not_get_another():
     camera._abandoned._thread.join(1)
     with camera:
         camera.capture(1.0)
+
+
+SHARP = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+SOFT = cv2.GaussianBlur(SHARP, (0, 0), 1.0)
+SOFTER = cv2.GaussianBlur(SHARP, (0, 0), 2.0)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_a_burst_the_sharpest_frame_is_given(place):
+    frames = [SOFTER, SOFT]
+    frames.insert(place, SHARP)
+    stream = ScriptedStream(frames=frames)
+    with a_camera(stream, burst=3) as camera:
+        assert camera.capture(1.0).pixels_HWC is SHARP
+    assert stream.taken_locked == [True, True, True]
+
+
+def test_all_frames_are_taken_locked_and_then_the_camera_is_let_go():
+    stream = ScriptedStream(frames=[SOFT, CameraError("test 0: torn")])
+    with a_camera(stream, burst=3) as camera:
+        assert camera.capture(1.0).pixels_HWC is SOFT
+        assert not stream.is_locked
+    assert stream.taken_locked == [True, True]
+
+
+def test_a_burst_without_a_first_frame_is_an_error_and_lets_the_camera_go():
+    stream = ScriptedStream(frames=[CameraError("test 0: torn")])
+    with a_camera(stream, burst=3) as camera, pytest.raises(CameraError, match="torn"):
+        camera.capture(1.0)
+    assert not stream.is_locked
+
+
+def test_without_rest_there_is_no_frame_to_score():
+    stream = ScriptedStream(settling=raising(CameraError("test 0: did not come to rest")))
+    with a_camera(stream) as camera, pytest.raises(CameraError, match="come to rest"):
+        camera.capture(1.0)
+    assert stream.takes == 0
+
+
+def test_a_glance_takes_one_frame_and_locks_nothing():
+    stream = ScriptedStream()
+    with a_camera(stream, burst=3) as camera:
+        camera.glance(1.0)
+    assert stream.taken_locked == [False]
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_camera_says_that_it_is_stuck_until_the_driver_returns():
+    go_on = threading.Event()
+    camera = a_camera(ScriptedStream(taking=go_on.wait))
+    assert not camera.is_stuck
+    with camera, pytest.raises(CameraError):
+        camera.capture(0.01)
+    assert camera.is_stuck
+    go_on.set()
+    deadline_s = time.monotonic() + 5
+    while camera.is_stuck:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)

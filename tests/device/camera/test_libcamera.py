@@ -29,10 +29,8 @@ def test_one_still_configuration_is_kept_running(sensor, camera):
             "main": {"size": (64, 48), "format": "BGR888"},
             "buffer_count": 2,
         }
-    assert sensor.calls == [
-        *("open", "configure", "start", "capture_request", "capture_request"),
-        *("cancel_all_and_flush", "stop", "close"),
-    ]
+    setting_up = [call for call in sensor.calls if call not in {"capture_request", "set_controls"}]
+    assert setting_up == ["open", "configure", "start", "cancel_all_and_flush", "stop", "close"]
 
 
 def test_picamera2_is_called_in_one_thread_that_is_not_ours(sensor, camera):
@@ -61,17 +59,89 @@ def test_another_format_than_asked_for_is_refused(sensor, camera):
 def test_exposure_and_gain_are_the_sensors(sensor, camera):
     with camera:
         capture = camera.capture(1.0)
-        sensor.metadata = {}
-        bare = camera.capture(1.0)
     assert (capture.exposure_us, capture.analog_gain) == (9000, 2.5)
-    assert (bare.exposure_us, bare.analog_gain) == (None, None)
+    assert capture.color_gains == (1.9, 1.6)
+
+
+def test_a_sensor_that_tells_nothing_is_not_locked(sensor, camera):
+    sensor.metadata = {}
+    with camera:
+        bare = camera.capture(1.0)
+    assert (bare.exposure_us, bare.analog_gain, bare.color_gains) == (None, None, None)
+    assert "set_controls" not in sensor.calls
+
+
+def test_exposure_comes_to_rest_before_it_is_locked(sensor, camera):
+    """While the automatic still moves, no frame is worth an answer."""
+    sensor.restless_frames = 8
+    with camera:
+        capture = camera.capture(2.0)
+    assert capture.exposure_us == 9000
+    assert sensor.made > 8
+
+
+def test_what_is_locked_is_what_the_frame_was_taken_with(sensor, camera):
+    with camera:
+        camera.capture(1.0)
+        locked, let_go = sensor.opened[-1].asked
+    assert locked == {
+        "AeEnable": False,
+        "AwbEnable": False,
+        "ExposureTime": 9000,
+        "AnalogueGain": 2.5,
+        "ColourGains": (1.9, 1.6),
+    }
+    assert let_go == {"AeEnable": True, "AwbEnable": True}
+
+
+def test_frames_from_before_the_lock_reached_the_sensor_are_passed_over(sensor, camera):
+    """The light changes at the very moment of the lock: those frames have another exposure."""
+    sensor.control_delay = 4
+    with camera:
+
+        def brighter(camera_controls):
+            sensor.metadata["ExposureTime"] = 2000
+
+        sensor.on_controls = brighter
+        assert camera.capture(1.0).exposure_us == 9000
+
+
+def test_a_sensor_that_does_not_obey_gives_no_frame(sensor, camera):
+    sensor.obeys = False
+
+    def darker(camera_controls):
+        sensor.metadata["ExposureTime"] = 20_000
+
+    with camera:
+        sensor.on_controls = darker
+        with pytest.raises(CameraError, match=r"expected a frame taken with .*9000.*20000"):
+            camera.capture(0.05)
+
+
+def test_an_exposure_that_never_rests_is_an_error_that_says_what_to_do(sensor, camera):
+    sensor.restless_frames = 10**9
+    with (
+        camera,
+        pytest.raises(CameraError, match=r"did not come to rest within 0\.05 s; hold still"),
+    ):
+        camera.capture(0.05)
+
+
+def test_refused_controls_are_a_camera_error(sensor, camera, monkeypatch):
+    def refuse(controls):
+        raise RuntimeError("Control ColourGains is not advertised by libcamera")
+
+    with camera:
+        monkeypatch.setattr(sensor.opened[-1], "set_controls", refuse)
+        with pytest.raises(CameraError, match=r"refused the controls AeEnable.*not advertised"):
+            camera.capture(1.0)
 
 
 def test_a_frame_from_before_the_call_is_passed_over(sensor, camera):
     with camera:
         sensor.idle()
         stale = sensor.made
-        assert camera.capture(1.0).pixels_HWC[0, 0, 2] == 4 * (stale + 1)
+        assert camera.glance(1.0).pixels_HWC[0, 0, 2] == 4 * (stale + 1)
 
 
 def test_every_request_is_given_back(sensor, camera):

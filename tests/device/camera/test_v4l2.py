@@ -5,6 +5,7 @@ import os
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -33,7 +34,7 @@ def test_format_size_and_buffers_are_set_in_this_order(usb, camera):
 
 def test_opencv_is_called_in_one_thread_that_is_not_ours(usb, camera):
     with camera:
-        camera.capture(1.0)
+        camera.glance(1.0)
     (thread,) = usb.threads
     assert thread != threading.get_ident()
 
@@ -43,7 +44,7 @@ def test_channels_come_as_red_green_blue(usb, camera, is_jpeg):
     if not is_jpeg:
         usb.formats = (YUYV,)
     with camera:
-        pixels_HWC = camera.capture(1.0).pixels_HWC
+        pixels_HWC = camera.glance(1.0).pixels_HWC
     assert pixels_HWC.shape == (48, 64, 3)
     assert pixels_HWC.dtype == np.uint8
     np.testing.assert_allclose(pixels_HWC[0, 0, :2], (RED, GREEN), atol=3)
@@ -54,7 +55,7 @@ def test_a_size_that_the_driver_refuses_is_taken_as_it_gives_it(usb, caplog):
         caplog.at_level(logging.INFO),
         V4L2Camera(str(usb.device), width_px=2028, height_px=1520) as camera,
     ):
-        assert camera.capture(1.0).pixels_HWC.shape == (48, 64, 3)
+        assert camera.glance(1.0).pixels_HWC.shape == (48, 64, 3)
     assert "fourcc=MJPG width_px=64 height_px=48 wanted_width_px=2028" in caplog.text
 
 
@@ -66,7 +67,7 @@ def test_frames_from_before_the_call_are_passed_over(usb, camera, clock):
         for _ in range(3):
             usb.idle()
             before = usb.made
-            number = number_of(camera.capture(1.0).pixels_HWC)
+            number = number_of(camera.glance(1.0).pixels_HWC)
             assert number == before + 2
 
 
@@ -75,17 +76,17 @@ def test_a_stamp_of_our_clock_saves_waiting_for_buffers_that_hold_nothing(usb, c
     with camera:
         usb.held.clear()
         before = usb.made
-        assert number_of(camera.capture(1.0).pixels_HWC) == before + 2
+        assert number_of(camera.glance(1.0).pixels_HWC) == before + 2
         usb.clock = "none"
         before = usb.made
-        assert number_of(camera.capture(1.0).pixels_HWC) == before + 4
+        assert number_of(camera.glance(1.0).pixels_HWC) == before + 4
 
 
 @pytest.mark.parametrize("fault", ["broken", "missing"])
 def test_a_broken_frame_is_replaced_by_the_next_whole_one(usb, camera, fault):
     with camera:
         getattr(usb, fault).update({3, 4})
-        assert number_of(camera.capture(1.0).pixels_HWC) == 5
+        assert number_of(camera.glance(1.0).pixels_HWC) == 5
 
 
 def test_a_cut_frame_is_broken_even_if_opencv_would_fill_it(usb, camera, monkeypatch):
@@ -93,7 +94,7 @@ def test_a_cut_frame_is_broken_even_if_opencv_would_fill_it(usb, camera, monkeyp
     monkeypatch.setattr(v4l2.cv2, "imdecode", lambda *_: np.full((48, 64, 3), 4, dtype=np.uint8))
     with camera:
         usb.broken.update({3, 4})
-        camera.capture(1.0)
+        camera.glance(1.0)
     assert usb.made == 5
 
 
@@ -121,10 +122,10 @@ def test_an_unplugged_camera_is_told_from_one_that_fell_silent(usb, camera):
         usb.is_stalled = True
         usb.go_on.set()
         with pytest.raises(CameraError, match="stopped delivering frames; plug it in"):
-            camera.capture(1.0)
+            camera.glance(1.0)
         usb.unplug()
         with pytest.raises(CameraError, match="was unplugged; plug it in, check `v4l2-ctl --list"):
-            camera.capture(1.0)
+            camera.glance(1.0)
 
 
 def test_a_camera_without_a_first_frame_does_not_open(usb, camera):
@@ -159,7 +160,7 @@ def test_a_frame_that_came_too_late_is_not_the_next_answer(usb, camera):
         usb.is_stalled = False
         usb.go_on.set()
         before = usb.made
-        assert number_of(camera.capture(1.0).pixels_HWC) > before
+        assert number_of(camera.glance(1.0).pixels_HWC) > before
 
 
 def test_a_busy_device_is_told_apart(usb, camera):
@@ -197,3 +198,73 @@ def test_asked_before_it_opened_a_stream_has_no_frame(usb):
     with pytest.raises(CameraError, match="stopped delivering"):
         stream.take(time.monotonic(), time.monotonic() + 1)
     stream.close()
+
+
+def test_brightness_comes_to_rest_before_a_frame_counts(usb, camera):
+    usb.restless_frames = 12
+    with camera:
+        pixels_HWC = camera.capture(5.0).pixels_HWC
+    assert number_of(pixels_HWC) > 12
+    assert pixels_HWC[0, 0, 0] == pytest.approx(RED, abs=4)
+
+
+def test_light_that_never_rests_is_an_error_that_says_what_to_do(usb, camera):
+    usb.restless_frames = 10**9
+    told = r"did not come to rest within 0\.05 s; hold still"
+    with camera, pytest.raises(CameraError, match=told):
+        camera.capture(0.05)
+
+
+def test_exposure_and_white_balance_are_held_for_a_capture_and_let_go_after_it(usb, camera):
+    with camera:
+        camera.capture(5.0)
+        video = usb.opened[-1]
+        assert video.values[cv2.CAP_PROP_AUTO_EXPOSURE] == 3
+        assert video.values[cv2.CAP_PROP_AUTO_WB] == 1
+    sets = [(prop, value) for prop, value in usb.sets if prop == cv2.CAP_PROP_AUTO_EXPOSURE]
+    assert [value for _, value in sets] == [1, 3]
+    assert (cv2.CAP_PROP_EXPOSURE, 150.0) in usb.sets
+
+
+def test_a_camera_that_loses_its_exposure_when_told_to_hold_it_is_left_automatic(
+    usb, camera, caplog
+):
+    """It reads back a value that it does not use; darkness would be the answer."""
+    usb.tells_exposure = False
+    with camera:
+        for _ in range(2):
+            assert camera.capture(5.0).pixels_HWC[0, 0, 0] == pytest.approx(RED, abs=4)
+    assert caplog.text.count("event=camera.cannot_hold_exposure") == 1
+    assert usb.opened[-1].values[cv2.CAP_PROP_AUTO_EXPOSURE] == 3
+
+
+def test_a_camera_without_manual_exposure_still_delivers(usb, camera):
+    usb.can_hold = False
+    with camera:
+        assert camera.capture(5.0).pixels_HWC[0, 0, 0] == pytest.approx(RED, abs=4)
+
+
+def test_a_frame_of_another_brightness_is_passed_over(usb, camera):
+    """The automatic exposure took a step between rest and the frame that counts."""
+    usb.can_hold = False
+    with camera:
+        usb.flicker = {6: 0.7, 7: 0.7}
+        capture = camera.capture(5.0)
+    assert number_of(capture.pixels_HWC) > 7
+
+
+def test_a_control_that_does_not_stay_makes_a_frame_worthless(camera):
+    with camera:
+        pixels_HWC = camera.capture(5.0).pixels_HWC
+        stream = camera._stream
+        stream._settled = float(pixels_HWC.mean())
+        assert stream._complaint(pixels_HWC) is None
+        stream._held = {cv2.CAP_PROP_EXPOSURE: 99.0}
+        assert "at 99, found 150" in stream._complaint(pixels_HWC)
+
+
+def test_frames_that_never_look_alike_again_are_an_error(usb, camera, monkeypatch):
+    with camera:
+        monkeypatch.setattr(camera._stream, "_complaint", lambda _: "expected light, found none")
+        with pytest.raises(CameraError, match="expected light, found none; hold still"):
+            camera.glance(0.05)

@@ -12,10 +12,10 @@ from device.core.values import (
     Answer,
     Decision,
     ModelIdentity,
-    QualityReport,
     Reason,
     Result,
 )
+from tests.builders import a_quality
 
 pytestmark = pytest.mark.portable
 
@@ -29,7 +29,7 @@ def an_answer(**changes):
             reasons=(Reason(code="between", text="between the thresholds"),),
             novelty=0.75,
         ),
-        "quality": QualityReport(brightness=0.5, saturated_share=0.0, contrast=0.1, sharpness=0.2),
+        "quality": a_quality(advice=(Reason(code="some_hair", text="comb it aside"),)),
         "model": ModelIdentity(name="student", version="1.0.0", sha256="ab" * 32),
         "source": "upload",
         "captured_at": datetime(2026, 1, 2, 5, tzinfo=timezone(timedelta(hours=2))),
@@ -48,10 +48,16 @@ def test_the_document_is_this():
         "diagnoses": {"MEL": 0.25, "NV": 0.75},
         "reasons": [{"code": "between", "text": "between the thresholds"}],
         "quality": {
-            "brightness": 0.5,
+            "brightness": 0.6,
             "saturated_share": 0.0,
             "contrast": 0.1,
-            "sharpness": 0.2,
+            "sharpness": 0.02,
+            "softness": 0.7,
+            "line_share": 0.01,
+            "glare_share": 0.0,
+            "middle_contrast": 8.0,
+            "outline_outside": 0.0,
+            "advice": [{"code": "some_hair", "text": "comb it aside"}],
             "novelty": 0.75,
         },
         "model": {"name": "student", "version": "1.0.0", "sha256": "ab" * 32},

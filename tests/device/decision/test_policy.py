@@ -8,21 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.core.manifest import Calibration
-from device.core.values import QualityReport, Reason, Result
+from device.core.values import Reason, Result
 from device.decision import decide, probability_malignant
 from device.decision.policy import softmax
-from tests.builders import a_manifest, a_prediction, an_out_of_distribution
+from tests.builders import a_manifest, a_prediction, a_quality, an_out_of_distribution
 
 pytestmark = pytest.mark.portable
 
-GOOD = QualityReport(brightness=0.5, saturated_share=0, contrast=0.1, sharpness=0.1)
-BLURRED = QualityReport(
-    brightness=0.5,
-    saturated_share=0,
-    contrast=0.1,
-    sharpness=0,
-    reasons=(Reason(code="blurred", text="blurred: hold still"),),
-)
+GOOD = a_quality()
+BLURRED = a_quality(reasons=(Reason(code="blurred", text="blurred: hold still"),))
 SUSPICION = {Result.BENIGN: 0, Result.UNCERTAIN: 1, Result.MALIGNANT: 2}
 
 

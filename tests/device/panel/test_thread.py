@@ -11,12 +11,12 @@ import pytest
 
 from device.core.errors import CameraError, NotReadyError
 from device.core.panel import LightState, PressOutcome
-from device.core.values import Answer, Decision, QualityReport, Result
+from device.core.values import Answer, Decision, Result
 from device.panel import thread
 from device.panel.lines import Color
 from device.panel.simulated import SimulatedLines
 from device.panel.thread import PanelThread
-from tests.builders import a_capture
+from tests.builders import a_capture, a_quality
 
 pytestmark = pytest.mark.portable
 
@@ -26,7 +26,7 @@ def an_answer(result):
         decision=Decision(
             result=result, probability_malignant=0.5, diagnoses={}, reasons=(), novelty=0.5
         ),
-        quality=QualityReport(brightness=0.5, saturated_share=0.0, contrast=0.2, sharpness=0.1),
+        quality=a_quality(),
         model=None,
         source="test",
         captured_at=a_capture().captured_at,

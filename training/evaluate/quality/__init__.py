@@ -1,0 +1,1 @@
+"""What the quality gate refuses, of real pictures and of pictures that were drawn to be bad."""
