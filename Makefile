@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help run test lint train-demo weights lock clean
+.PHONY: help run test soak lint train-demo weights lock clean
 
 PYTHON ?= python3
 PY := 3.$(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev/null)
@@ -32,6 +32,9 @@ run: $(DEVICE) ## start the daemon with the shipped model and sample pictures
 test: $(DEVICE_TEST) $(DEV) $(CLUSTER) ## run all tests, the portable ones under the device lock as well
 	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/appliance tests/architecture
 	.venv-dev/bin/python -m pytest --cov=device
+
+soak: $(DEV) ## what takes too long for every commit: 2,000 made-up requests
+	PYTHONPATH=. .venv-dev/bin/python tests/device/api/test_openapi_cases.py 2000
 
 lint: $(DEV) ## check style, types, spelling and the direction of imports
 	.venv-dev/bin/ruff check .

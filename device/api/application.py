@@ -95,12 +95,12 @@ def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: i
     @app.head("/openapi.json", include_in_schema=False)
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return JSONResponse(describe(app))
+        return JSONResponse(describe(app, is_token_needed=rules.is_token_needed))
 
     return app
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, *, is_token_needed: bool) -> dict[str, Any]:
     """Return the OpenAPI document; built when first asked for, because it takes a moment."""
     document = app.openapi()
     components = document["components"]
@@ -119,10 +119,23 @@ def describe(app: FastAPI) -> dict[str, Any]:
             "description": "What `POST /login` gives to a browser; `__Host-edgederm` over TLS.",
         },
     }
+    without: list[dict[str, list[str]]] = [] if is_token_needed else [{}]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             role = needed_role(method.upper(), path)
             operation["security"] = (
-                [] if role is None else [{"token": [role.value]}, {"session": [role.value]}, {}]
+                []
+                if role is None
+                else [{"token": [role.value]}, {"session": [role.value]}, *without]
             )
+            for parameter in operation.get("parameters", []):
+                parameter["schema"] = _without_null(parameter["schema"])
     return document
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Nothing in an address is null: what is not given is left out."""
+    choices = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {**choices[0], **{name: value for name, value in schema.items() if name != "anyOf"}}

@@ -41,6 +41,10 @@ class Ready(Document):
 
     status: Literal["ready"] = "ready"
     parts: dict[str, Literal["ok"]]
+    provider: str = Field(
+        description="What computes the model: `cpu`, or `cuda` or `tensorrt` once it has answered "
+        "as the CPU does."
+    )
     software_version: str
 
 
@@ -136,6 +140,17 @@ ANSWER_EXAMPLES: dict[str, dict[str, Any]] = {
                 "contrast": 0.14,
                 "sharpness": 0.021,
                 "novelty": 0.74,
+                "softness": 0.31,
+                "line_share": 0.02,
+                "glare_share": 0.001,
+                "middle_contrast": 14.2,
+                "outline_outside": 0.1,
+                "advice": [
+                    {
+                        "code": "touches_border",
+                        "text": "the lesion reaches the border of the picture: center it",
+                    }
+                ],
             },
             "model": _MODEL,
             "source": "replay",
@@ -181,6 +196,12 @@ ANSWER_EXAMPLES: dict[str, dict[str, Any]] = {
                 "contrast": 0.02,
                 "sharpness": 0.9,
                 "novelty": 1.9,
+                "softness": 0.2,
+                "line_share": 0.0,
+                "glare_share": 0.0,
+                "middle_contrast": 0.4,
+                "outline_outside": 0.0,
+                "advice": [],
             },
             "model": _MODEL,
             "source": "upload",

@@ -41,21 +41,23 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("expected a time between the years 1 and 9999 in UTC") from None
 
 
+# No control character, slash or backslash; no space at either end, no dot in front: it must go
+# through an address and a file's name unharmed.
+_REFERENCE = r"^[^\x00-\x20\x7f./\\]([^\x00-\x1f\x7f/\\]{0,62}[^\x00-\x20\x7f/\\])?$"
+_NOTE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+
+# A pattern that is held against what a function made of the text is left out of the JSON schema,
+# unless it is said for it once more.
 Reference = Annotated[
     str,
     AfterValidator(_composed),
-    Field(
-        # No control character, slash or backslash; no space at either end, no dot in front: it
-        # must go through an address and a file's name unharmed.
-        pattern=r"^[^\x00-\x20\x7f./\\]([^\x00-\x1f\x7f/\\]{0,62}[^\x00-\x20\x7f/\\])?$",
-        max_length=64,
-    ),
+    Field(pattern=_REFERENCE, max_length=64, json_schema_extra={"pattern": _REFERENCE}),
 ]
 """Whose lesion, or which: a word of the clinic's, better a number than a name."""
 Note = Annotated[
     str,
     AfterValidator(_composed),
-    Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"),
+    Field(min_length=1, max_length=2000, pattern=_NOTE, json_schema_extra={"pattern": _NOTE}),
 ]
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 

@@ -189,6 +189,7 @@ class Guard:
             not is_safe
             and origin is None
             and site != "same-origin"
+            and "authorization" not in headers
             and self._sessions.value_in(headers.get("cookie", "")) is not None
         )
         if is_foreign or hides:
