@@ -6,8 +6,8 @@ import pytest
 from device.classifier import OnnxClassifier
 from device.core.manifest import Calibration
 from device.decision import probability_malignant
-from tests.builders import a_manifest
-from tests.training.small import SIDE_PX, a_part, a_student
+from tests.builders import a_manifest, an_out_of_distribution
+from tests.training.small import SIDE_PX, a_part, a_student, a_student_config
 from training.evaluate.calibration import calibrate
 from training.evaluate.predictions import predict
 from training.export.contract import embed, golden_case
@@ -29,10 +29,12 @@ def exported():
 @pytest.fixture(scope="module")
 def classifier(exported, tmp_path_factory):
     calibration = Calibration(method="none", scale=1.0, offset=0.0)
+    strangeness = an_out_of_distribution((0.0,) * a_student_config().embedding_channels)
     manifest = a_manifest(
+        out_of_distribution=strangeness,
         preprocess=six_stages(SIDE_PX),
         input=a_manifest().input.model_copy(update={"side_px": SIDE_PX}),
-        golden=golden_case(exported.model.SerializeToString(), SIDE_PX, calibration),
+        golden=golden_case(exported.model.SerializeToString(), SIDE_PX, calibration, strangeness),
     )
     path = tmp_path_factory.mktemp("model") / "student.onnx"
     path.write_bytes(embed(exported.model, manifest))
