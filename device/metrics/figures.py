@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
@@ -55,6 +61,8 @@ class Figures:
     media_type = MEDIA_TYPE
 
     def __init__(self, sources: Sources) -> None:
+        # When a counter began is asked by nobody, and would double what is sent.
+        disable_created_metrics()
         self._registry = CollectorRegistry(auto_describe=False)
         self._answers = Counter(
             "edgederm_answers",
