@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from device.history import Archive
 
 _log = logging.getLogger(__name__)
+STUCK_STATUS = 75
+"""Exit status of a box that must be started anew: a failure that may pass (``EX_TEMPFAIL``)."""
+WATCH_EVERY_S = 10.0
+"""A part that broke is shown within this time and the part's own limit."""
 _WARM_UP_DRAWN_PX = 256
 """Drawing a large lesion would take longer than all the rest of a start."""
 
@@ -48,19 +54,48 @@ def _replay(settings: CameraSettings) -> Camera:
 def _v4l2(settings: CameraSettings) -> Camera:
     from device.camera.v4l2 import V4L2Camera
 
-    return V4L2Camera(settings.device, width_px=settings.width_px, height_px=settings.height_px)
+    return V4L2Camera(
+        settings.device,
+        width_px=settings.width_px,
+        height_px=settings.height_px,
+        burst=settings.burst_frames,
+    )
 
 
 def _libcamera(settings: CameraSettings) -> Camera:
     from device.camera.libcamera import LibcameraCamera
 
-    return LibcameraCamera(settings.index, width_px=settings.width_px, height_px=settings.height_px)
+    return LibcameraCamera(
+        settings.index,
+        width_px=settings.width_px,
+        height_px=settings.height_px,
+        burst=settings.burst_frames,
+    )
+
+
+def _gstreamer(settings: CameraSettings) -> Camera:
+    from device.camera.gstreamer import GStreamerCamera, jetson_pipeline
+
+    pipeline = settings.pipeline or jetson_pipeline(
+        settings.index, width_px=settings.width_px, height_px=settings.height_px
+    )
+    return GStreamerCamera(pipeline, burst=settings.burst_frames)
+
+
+def _simulated_camera(settings: CameraSettings) -> Camera:
+    from device.camera.simulated import SimulatedCamera
+
+    return SimulatedCamera(
+        width_px=settings.width_px, height_px=settings.height_px, burst=settings.burst_frames
+    )
 
 
 CAMERAS: Mapping[str, Callable[[CameraSettings], Camera]] = {
     "replay": _replay,
     "v4l2": _v4l2,
     "libcamera": _libcamera,
+    "gstreamer": _gstreamer,
+    "simulated": _simulated_camera,
 }
 """A part is imported when it is chosen: picamera2 exists on a Pi only."""
 
@@ -147,7 +182,12 @@ def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
 
     # One picture at a time: OpenCV's threads would only wait for each other and the network.
     cv2.setNumThreads(settings.threads)
-    classifier = OnnxClassifier(settings.path, threads=settings.threads)
+    classifier = OnnxClassifier(
+        settings.path,
+        threads=settings.threads,
+        provider=settings.provider,
+        falls_back=settings.provider_fallback,
+    )
     classifier.self_test()
     # A file, and larger than the working copy: else decoding and shrinking would stay cold.
     side_px = (WORKING_FACTOR + 1) * classifier.manifest.preprocess.side_px
@@ -185,17 +225,33 @@ def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
     )
 
 
+def _unheard(part: str, problem: str | None) -> None:
+    """A box without a light tells who asks."""
+
+
+def _only_said(why: str) -> None:
+    """Whoever composes without serving has no process of its own to end."""
+    _log.critical("event=box.would_stop detail=%r", why)
+
+
 @contextmanager
-def appliance(settings: Settings) -> Iterator[Appliance]:
+def appliance(
+    settings: Settings, *, give_up: Callable[[str], None] = _only_said
+) -> Iterator[Appliance]:
     """
     Start all parts in order and stop them in reverse, also when one fails to start.
 
     Button and light come first, to say that the box is starting; if they do not work they are
     tried again and again.
 
-    The order: model loaded and proved, history, worker, camera thread.  A camera that is missing
+    The order: model loaded and proved, history, worker, camera thread, and then the watch that
+    looks after all of them.  A camera that is missing
     does not stop the box: uploads are answered, and readiness says what is wrong.  Nor does a
     history that cannot be written, but then nothing is answered until it can.
+
+    Args:
+        settings: All of them.
+        give_up: Told why when only a new process can help; it should stop the box.
 
     Raises:
         AccessError: The certificate cannot be used.
@@ -209,6 +265,7 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
     from device.service.clock import is_clock_trusted
     from device.service.examination import start_examination
     from device.service.state import take_state
+    from device.service.watch import Watch
     from device.service.worker import Worker
 
     certificate = find_certificate(settings.server)
@@ -240,12 +297,23 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             CameraThread(
                 CAMERAS[settings.camera.kind](settings.camera),
                 timeout_s=settings.camera.timeout_s,
+                max_pixels=settings.picture.max_pixels,
             )
         )
         if panel is not None:
             panel.serve(partial(start_examination, camera, worker))
             # Presses end before what answers them.
             stack.callback(panel.stop)
+        stack.enter_context(
+            Watch(
+                {"model": worker.problem, "history": archive.problem, "camera": camera.problem},
+                report=_unheard if panel is None else panel.report,
+                stuck_s=camera.stuck_s,
+                longest_stuck_s=settings.camera.stuck_exit_s,
+                give_up=give_up,
+                every_s=WATCH_EVERY_S,
+            )
+        )
         state = partial(
             take_state,
             {"model": worker, "camera": camera, "history": archive},
@@ -275,6 +343,7 @@ def appliance(settings: Settings) -> Iterator[Appliance]:
             readiness=lambda: Readiness(
                 model=worker.problem(), camera=camera.problem(), history=archive.problem()
             ),
+            provider=classifier.provider,
             state=state,
             bulletin=bulletin,
             figures=figures,
@@ -330,7 +399,10 @@ def build_application(parts: Appliance, settings: Settings) -> Application:
 
 def serve(settings: Settings) -> None:
     """
-    Run the box until a signal says stop.
+    Run the box until a signal says stop, or until only a new process can help.
+
+    In the latter case the process ends with :data:`STUCK_STATUS` and without running what the
+    driver's libraries do at an exit: they would wait for the camera.
 
     Raises:
         AccessError: The certificate or the list of tokens cannot be used.
@@ -350,7 +422,13 @@ def serve(settings: Settings) -> None:
             "event=access.no_tokens detail=%r",
             "nobody can ask over REST; python -m device token add NAME --role admin",
         )
-    with appliance(settings) as parts:
+    reasons: list[str] = []
+
+    def give_up(why: str) -> None:
+        reasons.append(why)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with appliance(settings, give_up=give_up) as parts:
         serve_until_stopped(
             build_application(parts, settings),
             host=server.host,
@@ -358,3 +436,7 @@ def serve(settings: Settings) -> None:
             tls=tls,
             stopping=parts.bulletin.close,
         )
+    if reasons:
+        _log.critical("event=box.stopped detail=%r", reasons[0])
+        logging.shutdown()
+        os._exit(STUCK_STATUS)

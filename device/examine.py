@@ -12,7 +12,7 @@ from device.core.ports import Classifier
 from device.core.stopwatch import Recorder
 from device.core.values import Answer, Capture, Pixels
 from device.decision import decide
-from device.decode import decode
+from device.decode import check_size, decode
 from device.preprocess import model_input, working_copy
 from device.preprocess.pipeline import WORKING_FACTOR
 from device.quality import assess
@@ -70,4 +70,6 @@ def _pixels(capture: Capture, *, max_pixels: int, side_px: int) -> Pixels:
         return decode(capture.encoded, max_pixels=max_pixels, enough_px=WORKING_FACTOR * side_px)
     if capture.pixels_HWC is None:
         raise DecodeError(DecodeFault.EMPTY, "capture holds neither bytes nor pixels")
+    height_px, width_px = capture.pixels_HWC.shape[:2]
+    check_size(width_px, height_px)
     return capture.pixels_HWC

@@ -73,19 +73,28 @@ class Section(BaseModel):
 class CameraSettings(Section):
     """Where pictures come from."""
 
-    kind: Literal["replay", "v4l2", "libcamera"] = "replay"
+    kind: Literal["replay", "v4l2", "libcamera", "gstreamer", "simulated"] = "replay"
     """``replay`` shows files in turn, ``v4l2`` is a USB dermatoscope, ``libcamera`` a camera on
-    the board's ribbon cable."""
+    a Raspberry Pi's ribbon cable, ``gstreamer`` one on a Jetson's or behind any pipeline,
+    ``simulated`` draws lesions, for tests."""
     path: Path = PACKAGE / "samples"
     """Replay: a picture, or a folder whose pictures are shown by name, over and over."""
     device: str = "/dev/video0"
     """V4L2: the device file; ``/dev/v4l/by-id/...`` survives replugging."""
     index: Annotated[int, Field(ge=0)] = 0
-    """libcamera: number of the camera as ``rpicam-hello --list-cameras`` counts."""
+    """libcamera: number of the camera as ``rpicam-hello --list-cameras`` counts; gstreamer without
+    a pipeline: the sensor's."""
+    pipeline: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """gstreamer: the pipeline, ending in an appsink of BGR frames; a Jetson's camera if not set."""
     width_px: Annotated[int, Field(ge=160, le=9152, multiple_of=2)] = 2028
     height_px: Annotated[int, Field(ge=120, le=6944, multiple_of=2)] = 1520
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     """A capture that takes longer has failed."""
+    burst_frames: Annotated[int, Field(ge=1, le=16)] = 3
+    """Frames that are taken for each capture; the sharpest is scored."""
+    stuck_exit_s: Annotated[float, Field(ge=0, le=86400)] = 120.0
+    """A box whose camera has been stuck in its driver for so long stops itself, to be started
+    anew; 0 never."""
 
 
 class PanelSettings(Section):
@@ -179,6 +188,10 @@ class ModelSettings(Section):
 
     path: Path = PACKAGE / "models" / "student.onnx"
     threads: Annotated[int, Field(ge=1, le=16)] = 1
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    """What computes; another than ``cpu`` must first answer as the CPU does."""
+    provider_fallback: bool = True
+    """Whether the CPU takes over where the provider does not, or the box refuses to start."""
 
 
 class PictureSettings(Section):

@@ -25,6 +25,7 @@ from device.api.routes import (
     metrics,
     model,
     page,
+    preview,
     results,
     session,
     state,
@@ -81,6 +82,7 @@ def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: i
     app.add_exception_handler(RequestValidationError, problems.answer_validation_error)
     uploads = Uploads(max_bytes=max_upload_bytes)
     classify.add_routes(app.router, appliance, uploads=uploads)
+    preview.add_routes(app.router, appliance)
     health.add_routes(app.router, appliance)
     model.add_routes(app.router, appliance)
     results.add_routes(app.router, appliance)

@@ -62,6 +62,20 @@ class ReplayCamera:
         """Forget the list; may be called twice."""
         self._pictures = ()
 
+    @property
+    def is_stuck(self) -> bool:
+        """Never: a file is there or not."""
+        return False
+
+    def glance(self, timeout_s: float) -> Capture:  # noqa: ARG002 - a file is there or not
+        """
+        Read the picture that the next capture will be.
+
+        Raises:
+            CameraError: As :meth:`capture`.
+        """
+        return self._read()
+
     def capture(self, timeout_s: float) -> Capture:  # noqa: ARG002 - a file is there or not
         """
         Read the next picture.
@@ -70,10 +84,15 @@ class ReplayCamera:
             CameraError: The camera is not open, or the file is gone or cannot be read; the next
                 call goes on with the next file.
         """
+        try:
+            return self._read()
+        finally:
+            self._next = (self._next + 1) % max(1, len(self._pictures))
+
+    def _read(self) -> Capture:
         if not self._pictures:
             raise CameraError(f"{self.name}: not open; open the camera before the first capture")
         picture = self._pictures[self._next]
-        self._next = (self._next + 1) % len(self._pictures)
         try:
             encoded = picture.read_bytes()
         except OSError as error:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from device.classifier.contract import Tensor, check_graph, read_contract
+from device.classifier.providers import (
+    CHOICES,
+    RUNTIME_ERRORS,
+    MakeSession,
+    Provider,
+    make_session,
+    proven_session,
+)
 from device.core.errors import ModelError
 from device.core.manifest import ModelManifest
 from device.core.values import ModelIdentity, Pixels, Prediction
@@ -20,17 +26,8 @@ from device.decision.novelty import novelty
 from device.decision.policy import probability_malignant, softmax
 from device.drawing import draw_lesion
 
-PROVIDERS = ("CPUExecutionProvider",)
-_RUNTIME_ERRORS = (
-    state.Fail,
-    state.InvalidArgument,
-    state.InvalidGraph,
-    state.InvalidProtobuf,
-    state.NotImplemented,
-    state.RuntimeException,
-)
-_ERRORS_ONLY = 3
 _NOVELTY_TOLERANCE = 0.01
+_log = logging.getLogger(__name__)
 
 
 class OnnxClassifier:
@@ -41,15 +38,30 @@ class OnnxClassifier:
         path: Model file; read once, so that the digest is that of what runs.
         threads: Threads for one inference; stated, because the runtime's own guess pins
             threads to cores that a container may not have.
+        provider: What computes; another than ``cpu`` is proved first.
+        falls_back: Whether the CPU takes over from a provider that fails its proof.
+        make: Loads a model; see ``providers``.
+
+    Attributes:
+        provider: What computes now.
 
     Raises:
         ModelError: The file is missing or no model, or its contract is missing, of another
-            generation, or does not match the graph.
+            generation, or does not match the graph; or the provider failed its proof and the CPU
+            may not take over.
 
     Threads: one at a time.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 1,
+        provider: Provider = "cpu",
+        falls_back: bool = True,
+        make: MakeSession = make_session,
+    ) -> None:
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -60,10 +72,8 @@ class OnnxClassifier:
                 remedy="check the setting model.path",
             ) from error
         try:
-            self._session = onnxruntime.InferenceSession(
-                content, sess_options=_options(threads), providers=list(PROVIDERS)
-            )
-        except _RUNTIME_ERRORS as error:
+            self._session = make(content, CHOICES["cpu"], threads)
+        except RUNTIME_ERRORS as error:
             raise ModelError(
                 field="file",
                 expected="an ONNX graph that this runtime can run",
@@ -78,6 +88,22 @@ class OnnxClassifier:
             _ends(self._session.get_inputs()),
             _ends(self._session.get_outputs()),
         )
+        self.provider: str = "cpu"
+        if provider != "cpu":
+            try:
+                self._session = proven_session(
+                    content,
+                    self._session,
+                    self.manifest,
+                    provider=provider,
+                    threads=threads,
+                    make=make,
+                )
+                self.provider = provider
+            except ModelError as error:
+                if not falls_back:
+                    raise
+                _log.error("event=model.provider_refused provider=%s detail=%r", provider, error)
         self.identity = ModelIdentity(
             name=self.manifest.name,
             version=self.manifest.version,
@@ -102,10 +128,10 @@ class OnnxClassifier:
                 f"{list(image_HWC.shape)}; prepare the picture with device.preprocess first"
             )
         try:
-            outputs: list[NDArray[np.float32]] = self._session.run(
+            outputs = self._session.run(
                 None, {self.manifest.input.name: np.ascontiguousarray(image_HWC)[None]}
             )
-        except _RUNTIME_ERRORS as error:
+        except RUNTIME_ERRORS as error:
             raise ModelError(
                 field="graph",
                 expected="a graph that runs",
@@ -166,19 +192,6 @@ class OnnxClassifier:
                 remedy="the model or its runtime is damaged: install both again",
             )
         return difference
-
-
-def _options(threads: int) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that spin while they wait cost twenty times the inference itself on a box that
-    # answers a few times a minute.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The shape is fixed and small: the pattern saves nothing and costs 2 MB.
-    options.enable_mem_pattern = False
-    options.log_severity_level = _ERRORS_ONLY
-    return options
 
 
 def _ends(nodes: Sequence[Any]) -> list[Tensor]:

@@ -52,11 +52,25 @@ class Camera(Protocol):
 
     def capture(self, timeout_s: float) -> Capture:
         """
-        Return a frame whose exposure began after this call.
+        Return a frame to be scored, whose exposure began after this call.
 
         Raises:
             CameraError: No frame within *timeout_s* seconds, or the device is gone.
         """
+        ...
+
+    def glance(self, timeout_s: float) -> Capture:
+        """
+        Return a frame to be looked at, as it comes; the next capture is the same without it.
+
+        Raises:
+            CameraError: No frame within *timeout_s* seconds, or the device is gone.
+        """
+        ...
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a call into the driver never returned, so that only a new process may help."""
         ...
 
 
@@ -73,6 +87,9 @@ class Classifier(Protocol):
 
 class SelfTestingClassifier(Classifier, Protocol):
     """A classifier that can prove itself."""
+
+    provider: str
+    """What computes: ``cpu``, ``cuda`` or ``tensorrt``."""
 
     def self_test(self) -> float:
         """
@@ -104,6 +121,21 @@ class Frames(Protocol):
 
         The future fails with CameraError when no frame came in time, or with NotReadyError
         when the box is stopping.  Any thread.
+        """
+        ...
+
+    def preview(self) -> Future[bytes]:
+        """
+        Ask for what the camera sees now, as a small JPEG file.
+
+        However many ask, the camera delivers one frame for all of them, and no more than some a
+        second; nobody asks, and it delivers none.
+
+        Raises:
+            BusyError: Too many ask already.
+
+        The future fails as that of :meth:`request`, and with BusyError while the camera is taking
+        frames to be scored.  Any thread.
         """
         ...
 
@@ -325,6 +357,8 @@ class Appliance:
     readiness: Callable[[], Readiness]
     """Runs the model's golden case and takes a frame if the last one is old; blocks for as
     long as a capture may take, so it does not belong on an event loop.  Any thread."""
+    provider: str
+    """What computes the model: ``cpu``, ``cuda`` or ``tensorrt``."""
     state: Callable[[], StateDocument]
     """How the box is as far as it knows; tries nothing and never waits.  Any thread."""
     bulletin: Bulletin

@@ -1,5 +1,5 @@
 """From bytes to upright sRGB pixels, or a refusal that the sender can act on."""
 
-from device.decode.still import decode
+from device.decode.still import check_size, decode
 
-__all__ = ["decode"]
+__all__ = ["check_size", "decode"]

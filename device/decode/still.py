@@ -26,6 +26,16 @@ _TRANSPOSED = frozenset({5, 6, 7, 8})
 _FLIP = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
 
+def check_size(width_px: int, height_px: int) -> None:
+    """Refuse a picture that is too small: raises DecodeError."""
+    if min(width_px, height_px) < SMALLEST_SIDE_PX:
+        raise DecodeError(
+            DecodeFault.TOO_SMALL,
+            f"picture refused: expected at least {SMALLEST_SIDE_PX} pixels each way, found "
+            f"{width_px} x {height_px}; send the camera's own file",
+        )
+
+
 def decode(encoded: bytes, *, max_pixels: int, enough_px: int) -> Pixels:
     """
     Turn a JPEG or PNG file into upright sRGB pixels.
@@ -54,12 +64,7 @@ def decode(encoded: bytes, *, max_pixels: int, enough_px: int) -> Pixels:
     """
     header = read_header(encoded, max_pixels=max_pixels)
     shorter = min(header.width_px, header.height_px)
-    if shorter < SMALLEST_SIDE_PX:
-        raise DecodeError(
-            DecodeFault.TOO_SMALL,
-            f"picture refused: expected at least {SMALLEST_SIDE_PX} pixels each way, found "
-            f"{header.width_px} x {header.height_px}; send the camera's own file",
-        )
+    check_size(header.width_px, header.height_px)
     try:
         image_HWC = cv2.imdecode(
             np.frombuffer(encoded, dtype=np.uint8), _flags(header, shorter, enough_px)

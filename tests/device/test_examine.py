@@ -92,3 +92,10 @@ def test_stages_that_ran_before_count_into_the_total():
     answer = examine_with(a_capture(), ScriptedClassifier(), watch, max_pixels=10**6)
     assert answer.stage_ns["capture"] == 10
     assert next(iter(answer.stage_ns)) == "capture"
+
+
+def test_a_cameras_frame_that_is_too_small_is_refused_like_a_file():
+    with pytest.raises(DecodeError, match="expected at least 64 pixels each way, found 80 x 60"):
+        examine(
+            a_capture(np.zeros((60, 80, 3), dtype=np.uint8)), ScriptedClassifier(), max_pixels=10**6
+        )

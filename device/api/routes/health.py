@@ -42,6 +42,7 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
                     "value": {
                         "status": "ready",
                         "parts": {"model": "ok", "camera": "ok", "history": "ok"},
+                        "provider": "cpu",
                         "software_version": "0.1.0",
                     }
                 }
@@ -54,7 +55,9 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
         wrong = {"model": found.model, "camera": found.camera, "history": found.history}
         if found.is_ready:
             return Ready(
-                parts=dict.fromkeys(wrong, OK), software_version=appliance.software_version
+                parts=dict.fromkeys(wrong, OK),
+                provider=appliance.provider,
+                software_version=appliance.software_version,
             )
         told = [f"{part}: {text}" for part, text in wrong.items() if text is not None]
         raise problems.Refused(

@@ -123,6 +123,16 @@ class FakeFrames:
             future.set_result(a_capture(source="replay", capture_ns=2_000_000, **content))
         return future
 
+    def preview(self):
+        self.requested += 1
+        future = Future()
+        future.set_running_or_notify_cancel()
+        if self.failure is not None:
+            future.set_exception(self.failure)
+        else:
+            future.set_result(b"\xff\xd8 a frame \xff\xd9")
+        return future
+
 
 class Box:
     """The fakes, and the client that talks to them."""
@@ -155,6 +165,7 @@ class Box:
             manifest=self.examiner.classifier.manifest,
             identity=self.examiner.classifier.identity,
             readiness=lambda: self.check(),  # noqa: PLW0108 - a test may exchange it
+            provider="cpu",
             state=lambda: self.state,
             bulletin=self.bulletin,
             figures=self.figures,

@@ -115,6 +115,14 @@ def test_reflections_are_glare():
     assert codes(picture)[0] == "glare"
 
 
+def test_a_smooth_lesion_with_a_sharp_border_is_sharp():
+    """There is nothing else to be sharp: no noise, no texture."""
+    picture = np.full((400, 400, 3), (210, 170, 150), np.uint8)
+    cv2.circle(picture, (200, 200), 100, (60, 60, 50), cv2.FILLED)
+    assert codes(picture) == []
+    assert codes(cv2.GaussianBlur(picture, (0, 0), 14)) == ["blurred"]
+
+
 def test_a_picture_that_moved_is_blurred():
     picture = a_picture(height_px=512, width_px=512)
     moved = cv2.blur(cv2.blur(picture, (80, 1)), (15, 15))

@@ -15,7 +15,7 @@ from device.core.errors import (
     ModelError,
     NotReadyError,
 )
-from device.service.camera import FRESH_S, CameraThread
+from device.service.camera import FRESH_S, LONGEST_BACK_OFF_S, CameraThread
 from device.service.queue_thread import QueueThread
 from device.service.worker import Worker
 from tests.builders import ScriptedClassifier, a_capture
@@ -39,8 +39,9 @@ class FakeCamera:
     name = "fake"
 
     def __init__(self):
-        self.opened = self.closed = 0
+        self.opened = self.closed = self.taken = 0
         self.error = None
+        self.is_stuck = False
         self.gate = threading.Event()
         self.gate.set()
         self.threads = set()
@@ -60,7 +61,11 @@ class FakeCamera:
             raise CameraError("fake: no frame in time; plug it in")
         if self.error is not None:
             raise self.error
+        self.taken += 1
         return a_capture()
+
+    def glance(self, timeout_s):
+        return self.capture(timeout_s)
 
 
 def test_jobs_run_in_order_on_one_thread():
@@ -136,17 +141,75 @@ def test_the_camera_is_opened_used_and_closed_by_its_thread_alone():
 
 
 def test_a_camera_that_broke_is_closed_and_opened_again():
+    now = [0.0]
     camera = FakeCamera()
-    with CameraThread(camera, timeout_s=1.0) as frames:
+    with CameraThread(camera, timeout_s=1.0, clock_s=lambda: now[0]) as frames:
         frames.request().result(timeout=5)
         camera.error = CameraError("fake: unplugged; plug it in")
         with pytest.raises(CameraError):
             frames.request().result(timeout=5)
         assert frames.problem() == "fake: unplugged; plug it in"
         camera.error = None
+        now[0] = 60.0
         assert frames.problem() is None
         frames.request().result(timeout=5)
     assert camera.opened == camera.closed == 3
+
+
+def test_after_the_second_failure_it_is_opened_no_sooner_than_was_said():
+    """Half a second, one, two and so on; a driver that is asked all the time never recovers."""
+    now = [0.0]
+    camera = FakeCamera()
+    camera.error = CameraError("fake: unplugged; plug it in")
+    openings = []
+    with CameraThread(camera, timeout_s=1.0, clock_s=lambda: now[0]) as frames:
+        for tick in range(8 * 100):
+            now[0] = tick / 8
+            with pytest.raises(CameraError, match=r"^fake: unplugged; plug it in$"):
+                frames.request().result(timeout=5)
+            if camera.opened > len(openings):
+                openings.append(now[0])
+        # At once after the first failure, then the waits double up to the longest.
+        assert openings == [0.0, 0.125, 0.625, 1.625, 3.625, 7.625, 15.625, 31.625, 61.625, 91.625]
+        camera.error = None
+        now[0] += LONGEST_BACK_OFF_S
+        frames.request().result(timeout=5)
+        # One frame, and all is forgotten.
+        camera.error = CameraError("fake: unplugged; plug it in")
+        before = camera.opened
+        for _ in range(2):
+            with pytest.raises(CameraError):
+                frames.request().result(timeout=5)
+        assert camera.opened == before + 1
+
+
+def test_a_camera_that_is_stuck_in_its_driver_says_for_how_long():
+    now = [100.0]
+    camera = FakeCamera()
+    frames = CameraThread(camera, timeout_s=1.0, clock_s=lambda: now[0])
+    assert frames.stuck_s() == 0
+    camera.is_stuck = True
+    assert frames.stuck_s() == 0
+    now[0] = 130.0
+    assert frames.stuck_s() == 30
+    camera.is_stuck = False
+    assert frames.stuck_s() == 0
+
+
+def test_a_thread_that_does_not_come_back_is_stuck_too():
+    now = [0.0]
+    camera = FakeCamera()
+    camera.gate.clear()
+    with CameraThread(camera, timeout_s=7.0, clock_s=lambda: now[0]) as frames:
+        asked = frames.request()
+        wait_for(lambda: frames._working_since_s is not None)
+        now[0] = 20.0
+        assert frames.stuck_s() == 0
+        now[0] = 50.0
+        assert frames.stuck_s() == 30
+        camera.gate.set()
+        asked.result(timeout=5)
+        assert frames.stuck_s() == 0
 
 
 def test_a_camera_that_does_not_deliver_costs_its_timeout_and_no_more():
@@ -188,6 +251,7 @@ def test_while_the_queue_is_full_the_last_verdict_stands():
         camera.gate.set()
         assert asked[-1].exception(timeout=5) is camera.error
         camera.gate.clear()
+        now[0] += LONGEST_BACK_OFF_S
         fill()
         assert frames.problem() == "fake: unplugged; plug it in"
         camera.gate.set()
@@ -224,16 +288,18 @@ def test_readiness_waits_for_as_many_slow_openings_as_may_stand_before_it():
             waited.append(timeout)
 
     frames = CameraThread(FakeCamera(), timeout_s=5.0)
-    frames.request = Asked
+    frames._jobs.submit = lambda _: Asked()
     assert frames.problem() is None
     # Each opens for 10 s, captures for 5 s and a quarter, and closes for 2 s.
     assert waited[0] >= 3 * (10 + 5.25 + 2)
 
 
 def test_a_bug_in_a_camera_closes_it_and_is_told():
+    now = [0.0]
     camera = FakeCamera()
-    with CameraThread(camera, timeout_s=1.0) as frames:
+    with CameraThread(camera, timeout_s=1.0, clock_s=lambda: now[0]) as frames:
         assert frames.problem() is None
+        now[0] = FRESH_S
         camera.error = ZeroDivisionError("secret")
         with pytest.raises(ZeroDivisionError):
             frames.request().result(timeout=5)
@@ -241,6 +307,7 @@ def test_a_bug_in_a_camera_closes_it_and_is_told():
         told = frames.problem()
         assert told.startswith("fake: failed in a way that nobody foresaw (ZeroDivisionError)")
         camera.error = None
+        now[0] += LONGEST_BACK_OFF_S
         assert frames.problem() is None
     assert camera.opened == camera.closed == 3
 

@@ -26,6 +26,7 @@ def test_ready_names_its_parts_and_the_software(client):
     assert answer.json() == {
         "status": "ready",
         "parts": {"model": "ok", "camera": "ok", "history": "ok"},
+        "provider": "cpu",
         "software_version": "0.1.0",
     }
 
