@@ -1,5 +1,5 @@
 """
-The command line: serve, classify, inspect, panel-test, history, token.
+The command line: serve, classify, inspect, capture, doctor, panel-test, history, token.
 
 Nothing heavy is imported before a verb needs it, so that help and errors come at once.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from device.commands import history, token
+from device.commands import capture, doctor, history, token
 from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
@@ -135,6 +135,8 @@ VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve,
     "classify": classify,
     "inspect": inspect,
+    "capture": capture.run,
+    "doctor": doctor.run,
     "panel-test": panel_test,
     "history": history.run,
     "token": token.run,
@@ -155,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--settings", type=Path, metavar="FILE", help="TOML file; see docs/settings.md"
         )
+        if name == "capture":
+            capture.add_arguments(verb)
+        if name == "doctor":
+            doctor.add_arguments(verb)
         if name == "history":
             history.add_arguments(verb)
         if name == "token":

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -18,10 +19,11 @@ from device import __version__
 from device.board import find_board
 from device.core.access import TokenKeeping
 from device.core.board import PanelLines
-from device.core.errors import SettingsError
+from device.core.checkup import Finding
+from device.core.errors import CameraError, DecodeError, SettingsError
 from device.core.ports import Appliance, Application, Camera, Readiness, SelfTestingClassifier
 from device.core.stopwatch import Recorder
-from device.core.values import Capture
+from device.core.values import Capture, QualityReport
 from device.panel.lines import Lines
 from device.settings import (
     CameraSettings,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 STUCK_STATUS = 75
 """Exit status of a box that must be started anew: a failure that may pass (``EX_TEMPFAIL``)."""
+_OPENING_S = 15.0
+"""A camera may take so long to open and to close."""
 WATCH_EVERY_S = 10.0
 """A part that broke is shown within this time and the part's own limit."""
 _WARM_UP_DRAWN_PX = 256
@@ -440,3 +444,168 @@ def serve(settings: Settings) -> None:
         _log.critical("event=box.stopped detail=%r", reasons[0])
         logging.shutdown()
         os._exit(STUCK_STATUS)
+
+
+def take_picture(settings: Settings) -> tuple[Capture, QualityReport, bytes]:
+    """
+    Take one picture by the daemon's own way.
+
+    Returns:
+        The capture, what the quality gate of the model's contract says of it, and a PNG file.
+
+    Raises:
+        CameraError: No picture came, or none that can be scored.
+        ModelError: There is no model whose stages could be run.
+    """
+    import cv2
+
+    from device.classifier import OnnxClassifier
+    from device.decode import decode
+    from device.preprocess import working_copy
+    from device.quality import assess
+
+    manifest = OnnxClassifier(settings.model.path).manifest
+    capture = _one_capture(settings)
+    pixels_HWC = capture.pixels_HWC
+    if pixels_HWC is None:
+        try:
+            pixels_HWC = decode(
+                capture.encoded or b"", max_pixels=settings.picture.max_pixels, enough_px=2**16
+            )
+        except DecodeError as error:
+            raise CameraError(f"the camera delivered what cannot be scored: {error}") from error
+    quality = assess(working_copy(pixels_HWC, manifest.preprocess), manifest.quality)
+    bgr_HWC = cv2.cvtColor(pixels_HWC, cv2.COLOR_RGB2BGR)
+    return capture, quality, cv2.imencode(".png", bgr_HWC)[1].tobytes()
+
+
+def examine_box(settings: Settings) -> Iterator[Finding]:
+    """Look at everything that a box needs, one thing after the other; changes nothing."""
+    from device.board.health import read_health
+    from device.service import checkup
+    from device.service.clock import is_clock_trusted
+
+    groups = {"v4l2": ("video",), "libcamera": ("video",), "gstreamer": ("video",)}
+    wanted = {*groups.get(settings.camera.kind, ())}
+    wanted |= {"gpio"} if settings.panel.kind == "gpiod" else set()
+    board = find_board(settings.panel.board)
+    yield checkup.ok("board", f"{board.name}, software {__version__}")
+    checks: Mapping[str, Callable[[], Finding]] = {
+        "port": lambda: checkup.check_port(settings.server.host, settings.server.port),
+        "groups": lambda: checkup.check_groups(wanted),
+        "model": lambda: _check_model(settings),
+        "camera": lambda: _check_camera(settings),
+        "panel": lambda: _check_panel(settings.panel),
+        "permissions": lambda: checkup.check_folder(settings.history.path),
+        "history": lambda: _check_history(settings.history),
+        "disk": lambda: checkup.check_disk(settings.history.path),
+        "clock": lambda: checkup.check_clock(is_trusted=is_clock_trusted()),
+        "temperature": lambda: checkup.check_heat(
+            read_health(), limit_celsius=board.thermal_limit_celsius
+        ),
+        "access": lambda: _check_access(settings.server),
+    }
+    for part, check in checks.items():
+        yield checkup.checked(part, check)
+
+
+def _one_capture(settings: Settings) -> Capture:
+    from device.service.camera import CameraThread
+
+    longest_s = 2 * settings.camera.timeout_s + _OPENING_S
+    with CameraThread(
+        CAMERAS[settings.camera.kind](settings.camera), timeout_s=settings.camera.timeout_s
+    ) as frames:
+        try:
+            return frames.request().result(timeout=longest_s)
+        except FutureTimeoutError as error:
+            raise CameraError(
+                f"the camera did not answer within {longest_s:g} s; unplug it and plug it in, or "
+                "restart the box"
+            ) from error
+
+
+def _check_model(settings: Settings) -> Finding:
+    from device.service import checkup
+
+    began_s = time.monotonic()
+    classifier = load_classifier(settings.model)
+    took_ms = 1000 * (time.monotonic() - began_s)
+    identity = classifier.identity
+    found = (
+        f"{identity.name} {identity.version} ({identity.sha256[:12]}), computed by "
+        f"{classifier.provider}, passes its golden case; loaded in {took_ms:.0f} ms"
+    )
+    if classifier.provider != settings.model.provider:
+        return checkup.warning(
+            "model",
+            f"{found}; {settings.model.provider} was asked for",
+            "the line above (event=model.provider_refused) says why; install the runtime built "
+            "for this board, or set model.provider to cpu",
+        )
+    return checkup.ok("model", found)
+
+
+def _check_camera(settings: Settings) -> Finding:
+    from device.service import checkup
+
+    capture, quality, _ = take_picture(settings)
+    took_ms = (capture.capture_ns or 0) / 1e6
+    found = f"{settings.camera.kind} delivered in {took_ms:.0f} ms"
+    if capture.exposure_us is not None:
+        found += f", exposure {capture.exposure_us} us, gain {capture.analog_gain}"
+    if settings.camera.kind in {"replay", "simulated"}:
+        return checkup.warning(
+            "camera", f"{found}, but this is no camera", "set camera.kind to one that is there"
+        )
+    if quality.reasons:
+        texts = "; ".join(reason.text for reason in quality.reasons)
+        return checkup.warning("camera", f"{found}; as a lesion it would be taken again", texts)
+    return checkup.ok("camera", found)
+
+
+def _check_panel(settings: PanelSettings) -> Finding:
+    from device.service import checkup
+
+    if settings.kind not in PANELS:
+        return checkup.warning(
+            "panel", "no button and no light are set up", f"set panel.kind to {' or '.join(PANELS)}"
+        )
+    with PANELS[settings.kind](settings):
+        pass
+    if settings.kind == "simulated":
+        return checkup.warning("panel", "simulated: nothing is lit", "set panel.kind to gpiod")
+    wires = panel_lines(settings)
+    return checkup.ok(
+        "panel",
+        f"button {wires.button}, red {wires.red}, green {wires.green}, blue {wires.blue}; "
+        "`python -m device panel-test` shows them",
+    )
+
+
+def _check_history(settings: HistorySettings) -> Finding:
+    from device.service import checkup
+
+    archive = open_history(settings, repairs=False)
+    if not archive.path.exists():
+        return checkup.ok("history", f"{archive.path} will be made at the first start")
+    with archive:
+        problem = archive.problem()
+    if problem is not None:
+        found, _, remedy = problem.rpartition("; ")
+        return checkup.failure("history", found or problem, remedy)
+    return checkup.ok("history", f"{archive.path} can be written")
+
+
+def _check_access(settings: ServerSettings) -> Finding:
+    from device.service import checkup
+
+    if settings.is_token_needed and not open_tokens(settings).all():
+        return checkup.warning(
+            "access",
+            "a token is asked for, and there is none",
+            "`python -m device token add NAME --role admin`",
+        )
+    asked = "a token is asked for" if settings.is_token_needed else "no token is asked for"
+    tls = "TLS" if settings.is_secure else "no TLS"
+    return checkup.ok("access", f"{settings.host}: {asked}, {tls}")

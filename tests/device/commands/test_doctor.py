@@ -1,0 +1,147 @@
+"""``doctor`` and ``capture`` on a box that is well, and on one that is not."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from device import cli, compose
+from device.camera.simulated import Faults, SimulatedCamera
+from tests.builders import a_model_file
+
+pytestmark = pytest.mark.portable
+
+PARTS = [
+    *("board", "port", "groups", "model", "camera", "panel", "permissions", "history"),
+    *("disk", "clock", "temperature", "access"),
+]
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """A settings file of a box with a camera that the test may break."""
+    pytest.importorskip("onnx", reason="the model is made on the spot")
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    model = a_model_file(tmp_path / "model.onnx")
+    path = tmp_path / "edgederm.toml"
+    path.write_text(
+        f'[camera]\nkind = "simulated"\nwidth_px = 320\nheight_px = 240\ntimeout_s = 2\n'
+        f'[panel]\nkind = "simulated"\n[server]\nport = 0\n[model]\npath = "{model}"\n'
+    )
+    return path
+
+
+@pytest.fixture
+def faults(monkeypatch):
+    faults = Faults()
+    monkeypatch.setitem(
+        compose.CAMERAS,
+        "simulated",
+        lambda settings: SimulatedCamera(
+            width_px=settings.width_px, height_px=settings.height_px, faults=faults
+        ),
+    )
+    yield faults
+    faults.go_on.set()
+
+
+def findings(output):
+    return {line["part"]: line for line in map(json.loads, output.splitlines())}
+
+
+@pytest.mark.usefixtures("faults")
+def test_every_part_has_a_line_and_a_box_that_works_is_status_0(settings, capsys):
+    assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 0
+    found = findings(capsys.readouterr().out)
+    assert list(found) == PARTS
+    assert found["model"]["verdict"] == "ok"
+    assert "computed by cpu" in found["model"]["found"]
+    assert "this is no camera" in found["camera"]["found"]
+    assert "will be made" in found["history"]["found"]
+
+
+def test_it_changes_nothing(settings, faults, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    cli.main(["doctor", "--settings", str(settings)])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_camera_that_is_missing_is_a_failure_with_a_remedy(settings, faults, capsys):
+    faults.is_missing = True
+    assert cli.main(["doctor", "--settings", str(settings)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    place = next(number for number, line in enumerate(lines) if "camera:" in line)
+    assert lines[place].startswith("FAILURE  camera: simulated: there is none")
+    assert lines[place + 1].strip().startswith("-> set camera.kind")
+
+
+def test_a_model_that_is_missing_does_not_hide_the_rest(settings, faults, capsys):
+    text = settings.read_text().replace("model.onnx", "none.onnx")
+    settings.write_text(text)
+    assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 1
+    found = findings(capsys.readouterr().out)
+    assert list(found) == PARTS
+    assert found["model"]["verdict"] == found["camera"]["verdict"] == "failure"
+    assert found["disk"]["verdict"] != "failure"
+
+
+def test_settings_that_are_refused_are_the_first_finding(tmp_path, capsys):
+    path = tmp_path / "edgederm.toml"
+    path.write_text("[camera]\nkind = 'telescope'\n")
+    assert cli.main(["doctor", "--json", "--settings", str(path)]) == 1
+    (finding,) = findings(capsys.readouterr().out).values()
+    assert (finding["part"], finding["verdict"]) == ("settings", "failure")
+    assert "camera.kind" in finding["found"]
+
+
+def test_a_history_that_was_made_is_opened_and_tried(settings, faults, capsys):
+    with compose.open_history(cli.load_settings(settings).history, repairs=True):
+        pass
+    assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 0
+    assert "can be written" in findings(capsys.readouterr().out)["history"]["found"]
+
+
+def test_capture_writes_the_picture_and_what_is_known_of_it(settings, faults, tmp_path, capsys):
+    target = tmp_path / "picture.png"
+    assert cli.main(["capture", str(target), "--settings", str(settings)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "picture.png.json").read_text()) == told
+    assert (told["source"], told["exposure_us"], told["analog_gain"]) == ("simulated", 10_000, 1.0)
+    assert told["capture_ms"] > 0
+    assert told["reasons"] == []
+    expected = SimulatedCamera(width_px=320, height_px=240)
+    with expected as camera:
+        pixels_HWC = camera.capture(2.0).pixels_HWC
+    written = cv2.imread(str(target), cv2.IMREAD_COLOR_RGB)
+    assert np.array_equal(written, pixels_HWC)
+
+
+def test_a_picture_that_would_be_refused_is_written_and_said(settings, faults, tmp_path, capsys):
+    faults.is_black = True
+    assert cli.main(["capture", str(tmp_path / "p.png"), "--settings", str(settings)]) == 0
+    assert "to be taken again: too dark" in capsys.readouterr().err
+    assert (tmp_path / "p.png").exists()
+
+
+def test_an_encoded_frame_is_written_as_it_looks(settings, tmp_path, capsys):
+    settings.write_text(
+        settings.read_text().replace('kind = "simulated"\nwidth', 'kind = "replay"\nwidth')
+    )
+    assert cli.main(["capture", str(tmp_path / "p.png"), "--settings", str(settings)]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "1-nevus.jpg"
+    assert cv2.imread(str(tmp_path / "p.png")).shape == (768, 1024, 3)
+
+
+def test_no_camera_no_picture(settings, faults, tmp_path, capsys):
+    faults.error = "unplugged"
+    assert cli.main(["capture", str(tmp_path / "p.png"), "--settings", str(settings)]) == 1
+    assert "edgederm capture: simulated: unplugged; set camera.kind" in capsys.readouterr().err
+    assert not (tmp_path / "p.png").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(settings, faults, tmp_path, capsys):
+    assert cli.main(["capture", str(tmp_path / "no" / "p.png"), "--settings", str(settings)]) == 1
+    assert "cannot write" in capsys.readouterr().err
