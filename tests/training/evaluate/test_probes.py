@@ -10,7 +10,7 @@ from device.core.stopwatch import Recorder
 from device.core.values import Result
 from device.examine import examine
 from tests.builders import a_capture
-from tests.training.sets import a_ham10000
+from tests.training.sets import a_ham10000, a_lesion, write_picture
 from tests.training.small import a_data_set, a_finished_run, a_split
 from training.data.case import load_pixels
 from training.data.provenance import describe_data
@@ -49,7 +49,11 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
     rows = [(f"L{i}", f"I{i}", ("nv", "mel")[i % 2]) for i in range(3)]
-    return read_dataset(a_ham10000(tmp_path_factory.mktemp("set") / "set", rows))
+    cases = read_dataset(a_ham10000(tmp_path_factory.mktemp("set") / "set", rows))
+    for seed, case in enumerate(cases):
+        # The device takes no picture as small as those of the set.
+        write_picture(case.path, a_lesion(seed, case.diagnosis, height_px=96, width_px=128))
+    return cases
 
 
 def says(model, pixels_HWC):
