@@ -33,8 +33,9 @@ test: $(DEVICE_TEST) $(DEV) $(CLUSTER) ## run all tests, the portable ones under
 	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/appliance tests/architecture
 	.venv-dev/bin/python -m pytest --cov=device
 
-soak: $(DEV) ## what takes too long for every commit: 2,000 made-up requests
+soak: $(DEV) ## what takes too long for every commit: 2,000 made-up requests, 10,000 presses
 	PYTHONPATH=. .venv-dev/bin/python tests/device/api/test_openapi_cases.py 2000
+	.venv-dev/bin/python -m bench.soak
 
 lint: $(DEV) ## check style, types, spelling and the direction of imports
 	.venv-dev/bin/ruff check .

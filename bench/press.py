@@ -41,8 +41,8 @@ def main() -> None:
             panel = box.panel
             if panel is None:
                 raise RuntimeError("the box has no panel; look at device.compose.appliance")
-            _until(lambda: panel.status().state is LightState.READY)
-            records = [_press(lines, panel) for _ in range(presses)]
+            until(lambda: panel.status().state is LightState.READY)
+            records = [press(lines, panel) for _ in range(presses)]
     latency_ms = np.array(
         [
             (record.lit_ns - record.released_ns) / 1e6
@@ -63,13 +63,15 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def _press(lines: SimulatedLines, panel: Panel) -> PressRecord:
+def press(lines: SimulatedLines, panel: Panel) -> PressRecord:
+    """Press once and wait for what comes of it."""
     released_ns = lines.tap()
-    _until(lambda: any(record.released_ns > released_ns for record in panel.status().presses[-1:]))
+    until(lambda: any(record.released_ns > released_ns for record in panel.status().presses[-1:]))
     return panel.status().presses[-1]
 
 
-def _until(is_so: Callable[[], bool]) -> None:
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until *is_so*, but not for ever: raises TimeoutError."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while not is_so():
         if time.monotonic() > deadline_s:

@@ -414,7 +414,9 @@ def serve(settings: Settings) -> None:
     """
     from device.service.daemon import serve as serve_until_stopped
     from device.service.daemon import tls_context
+    from device.service.memory import use_one_arena
 
+    use_one_arena()
     server = settings.server
     certificate = find_certificate(server)
     tls = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,6 +33,18 @@ _STAIRCASE = np.pi / 4
 _CENTRALITY = 2.0
 _SMALLEST_REST_PX = 20
 _TAIL_PERCENTILE = 97
+_XYZ_OF_RGB = np.array(
+    [
+        [0.412453 / 0.950456, 0.357580 / 0.950456, 0.180423 / 0.950456],
+        [0.212671, 0.715160, 0.072169],
+        [0.019334 / 1.088754, 0.119193 / 1.088754, 0.950227 / 1.088754],
+    ]
+)
+"""From linear light, over the white of D65."""
+_LINEAR_BELOW, _SLOPE, _OFFSET = 0.008856, 7.787, 16.0 / 116.0
+"""CIE 15: the cube root's straight beginning."""
+_LINEAR_LEVEL = 0.04045
+"""IEC 61966-2-1: the power's straight beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +96,31 @@ def coarse_lab(square_HWC: Pixels) -> NDArray[np.float32]:
     """Shrink a picture to what a lesion shows of itself, CIE Lab fp32 ``[64, 64, 3]``."""
     small_HWC = cv2.resize(square_HWC, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
     calm_HWC = cv2.medianBlur(small_HWC, _MEDIAN_PX)
-    lab_HWC = cv2.cvtColor(calm_HWC.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    return np.asarray(cv2.GaussianBlur(lab_HWC, (0, 0), _SIGMA_PX), dtype=np.float32)
+    return np.asarray(cv2.GaussianBlur(_lab(calm_HWC), (0, 0), _SIGMA_PX), dtype=np.float32)
+
+
+def _lab(pixels_HWC: NDArray[Any]) -> NDArray[np.float32]:
+    """
+    Convert sRGB levels to CIE Lab (D65).
+
+    OpenCV's conversion holds tables of 4.6 MB for as long as the process lives.
+    """
+    light_HWC = _light_of_level()[pixels_HWC]
+    xyz_HWC = light_HWC @ _XYZ_OF_RGB.T
+    root_HWC = np.where(xyz_HWC > _LINEAR_BELOW, np.cbrt(xyz_HWC), _SLOPE * xyz_HWC + _OFFSET)
+    x_HW, y_HW, z_HW = root_HWC[:, :, 0], root_HWC[:, :, 1], root_HWC[:, :, 2]
+    lab_HWC = np.stack([116.0 * y_HW - 16.0, 500.0 * (x_HW - y_HW), 200.0 * (y_HW - z_HW)], axis=2)
+    return lab_HWC.astype(np.float32)
+
+
+@cache
+def _light_of_level() -> NDArray[np.float64]:
+    """Linear light, 0 to 1, of each sRGB level; IEC 61966-2-1."""
+    level = np.arange(256) / 255.0
+    light: NDArray[np.float64] = np.where(
+        level <= _LINEAR_LEVEL, level / 12.92, ((level + 0.055) / 1.055) ** 2.4
+    )
+    return light
 
 
 def outline(lab_HWC: NDArray[np.float32]) -> Outline | None:

@@ -109,10 +109,11 @@ def _cut_off(seed: int, rng: np.random.Generator) -> Pixels:
     """
     More than half of the outline is outside: the lesion fills the picture but for a side or corner.
 
-    Nevi and melanomas alone: the middle of the others is often as pale as skin, so that nobody
-    could say from the picture where they end.
+    Nevi alone: parts of the others are as pale as skin or as dark as a second lesion, so that
+    nobody could say from such a picture where they end.
     """
-    placed = _Placed(seed, diagnosis=("MEL", "NV")[seed % 2])
+    # Drawn twice as large: enlarged it would be as soft as out of focus.
+    placed = _Placed(seed, diagnosis="NV", drawn_px=2 * _HEIGHT_PX)
     angle, wanted = rng.uniform(0.0, 2 * math.pi), rng.uniform(0.6, 0.8)
     for turn in range(_TURNS):
         shift = _shift(0.0, angle)
@@ -178,21 +179,24 @@ class _Placed:
     Args:
         seed: Of the drawing.
         diagnosis: One of all by the seed, if None.
+        drawn_px: Side of the drawing; :attr:`side_px` is that of the picture.
     """
 
     side_px = _HEIGHT_PX
 
-    def __init__(self, seed: int, *, diagnosis: str | None = None) -> None:
-        side_px = self.side_px
+    def __init__(
+        self, seed: int, *, diagnosis: str | None = None, drawn_px: int = _HEIGHT_PX
+    ) -> None:
         lesion_HWC = draw_lesion(
             seed,
             diagnosis=diagnosis or DIAGNOSES[seed % len(DIAGNOSES)],
-            height_px=side_px,
-            width_px=side_px,
+            height_px=drawn_px,
+            width_px=drawn_px,
         )
-        skin_HWC = draw_skin(seed, height_px=side_px, width_px=side_px)
-        self._skin_HWC = skin_HWC.astype(np.float32)
-        self._kept_HWC = lesion_HWC.astype(np.float32) / np.maximum(self._skin_HWC, 1.0)
+        skin_HWC = draw_skin(seed, height_px=drawn_px, width_px=drawn_px).astype(np.float32)
+        self._kept_HWC = lesion_HWC.astype(np.float32) / np.maximum(skin_HWC, 1.0)
+        size = (self.side_px, self.side_px)
+        self._skin_HWC = cv2.resize(skin_HWC, size, interpolation=cv2.INTER_AREA)
 
     def lesion(self, scale: float, shift: tuple[float, float]) -> NDArray[np.bool_]:
         """Mark where the lesion is then; *shift*, right and down, in shares of the side."""
@@ -207,8 +211,9 @@ class _Placed:
     def _moved(self, scale: float, shift: tuple[float, float]) -> NDArray[np.float32]:
         middle = self.side_px / 2
         offsets = (middle * (1 - scale) + share * self.side_px for share in shift)
+        step = scale * self.side_px / len(self._kept_HWC)
         matrix_23 = np.array(
-            [[scale, 0.0, next(offsets)], [0.0, scale, next(offsets)]], dtype=np.float64
+            [[step, 0.0, next(offsets)], [0.0, step, next(offsets)]], dtype=np.float64
         )
         moved_HWC = cv2.warpAffine(
             self._kept_HWC,

@@ -1,0 +1,167 @@
+"""
+What a box costs that runs for long: ``python -m bench.soak [PRESSES] [ANSWERS] [IDLE_S]``.
+
+A daemon with the replay camera idles for IDLE_S seconds (60) with the preview closed, then answers
+ANSWERS requests (1,000): its share of one core, and its memory after them.  Then a box with a
+simulated panel, in this process, is pressed PRESSES times (10,000), each time after the answer
+before: its rows, and how its memory grew after the first tenth (at most 1,000).
+
+Prints one JSON object; exit status 1 if a bar was missed.  The bars: below 1 % of a core; below
+150 MB; a row for each press; at most 2 MB more for the presses after the first 1,000.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from bench.press import press, until
+from device import compose
+from device.core.panel import LightState
+from device.core.results import ResultFilter
+from device.panel.simulated import SimulatedLines
+from device.settings import HistorySettings, PanelSettings, Settings
+
+MOST_IDLE_SHARE = 0.01
+MOST_ANSWERED_MB = 150.0
+MOST_GROWTH_MB = 2.0
+_FIRST_PRESSES = 1000
+_SETTLING_S = 5.0
+_PATIENCE_S = 60.0
+_MB = 1e6
+
+
+def main() -> int:
+    """Measure and print; the exit status."""
+    presses, answers, idle_s = _numbers(sys.argv[1:], (10_000, 1_000, 60))
+    result = {**_daemon(answers, float(idle_s)), **_pressed(presses)}
+    result["load"] = round(os.getloadavg()[0], 1)
+    missed = [name for name, is_met in _bars(result).items() if not is_met]
+    print(json.dumps({**result, "missed": missed}, indent=2))
+    return 1 if missed else 0
+
+
+def _bars(result: dict[str, float]) -> dict[str, bool]:
+    return {
+        "idle_share": result["idle_share"] < MOST_IDLE_SHARE,
+        "answered_mb": result["answered_mb"] < MOST_ANSWERED_MB,
+        "rows": result["rows"] == result["presses"],
+        "growth_mb": result["growth_mb"] <= MOST_GROWTH_MB,
+    }
+
+
+def _daemon(answers: int, idle_s: float) -> dict[str, float]:
+    with _serving() as (process, url):
+        # What a start leaves to be done is no idling.
+        time.sleep(_SETTLING_S)
+        before_s, began_s = cpu_s(process.pid), time.monotonic()
+        time.sleep(idle_s)
+        share = (cpu_s(process.pid) - before_s) / (time.monotonic() - began_s)
+        for _ in range(answers):
+            address = f"{url}/classify"
+            with urllib.request.urlopen(address, timeout=_PATIENCE_S) as response:  # noqa: S310 - loopback
+                json.load(response)
+        return {
+            "idle_s": idle_s,
+            "idle_share": round(share, 5),
+            "answers": answers,
+            "answered_mb": round(resident_mb(process.pid), 1),
+        }
+
+
+@contextmanager
+def _serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "device", "serve"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "EDGEDERM_SERVER__PORT": "0", "EDGEDERM_HISTORY__PATH": folder},
+        )
+        try:
+            if process.stderr is None:
+                raise RuntimeError("the daemon has no standard error to read its address from")
+            yield process, _address(process.stderr)
+        finally:
+            process.terminate()
+            process.wait(timeout=_PATIENCE_S)
+            if process.stderr is not None:
+                process.stderr.close()
+
+
+def _address(log: IO[str]) -> str:
+    told = []
+    for line in log:
+        told.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return found[0]
+    raise RuntimeError(f"the daemon ended before it listened: {''.join(told)}")
+
+
+def _pressed(presses: int) -> dict[str, float]:
+    panel_settings = PanelSettings(kind="simulated", debounce_ms=1)
+    lines = SimulatedLines(debounce_s=panel_settings.debounce_ms / 1000)
+    compose.PANELS["simulated"] = lambda _: lines  # type: ignore[index] # so that we can press it
+    first = min(_FIRST_PRESSES, max(1, presses // 10))
+    with tempfile.TemporaryDirectory() as folder:
+        history = HistorySettings(path=Path(folder))
+        with compose.appliance(Settings(panel=panel_settings, history=history)) as box:
+            panel = box.panel
+            if panel is None:
+                raise RuntimeError("the box has no panel; look at device.compose.appliance")
+            until(lambda: panel.status().state is LightState.READY)
+            first_mb = 0.0
+            for number in range(presses):
+                press(lines, panel)
+                if number + 1 == first:
+                    first_mb = _settled_mb()
+            growth_mb = _settled_mb() - first_mb
+            found = box.history.page(ResultFilter(), cursor=None, limit=1).result(_PATIENCE_S)
+            newest = found.results[0].sequence if found.results else 0
+    return {
+        "presses": presses,
+        "rows": newest,
+        "first_presses": first,
+        "first_mb": round(first_mb, 2),
+        "growth_mb": round(growth_mb, 2),
+    }
+
+
+def _settled_mb() -> float:
+    """Memory of this process without what merely waits to be collected."""
+    gc.collect()
+    return resident_mb(os.getpid())
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, MB (10^6 bytes), as the kernel shows it."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024 / _MB
+    raise RuntimeError(f"/proc/{pid}/status: expected VmRSS, found none; has the process ended?")
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used, its threads included."""
+    # The name in parentheses may hold spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _numbers(given: list[str], usual: tuple[int, ...]) -> list[int]:
+    return [int(given[place]) if place < len(given) else each for place, each in enumerate(usual)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
