@@ -4,7 +4,8 @@ What a box costs that runs for long: ``python -m bench.soak [PRESSES] [ANSWERS] 
 A daemon with the replay camera idles for IDLE_S seconds (60) with the preview closed, then answers
 ANSWERS requests (1,000): its share of one core, and its memory after them.  Then a box with a
 simulated panel, in this process, is pressed PRESSES times (10,000), each time after the answer
-before: its rows, and how its memory grew after the first tenth (at most 1,000).
+before: its rows, and how its memory grew after the first 1,000 (of fewer presses, the first
+tenth; then buffers are still filling).
 
 Prints one JSON object; exit status 1 if a bar was missed.  The bars: below 1 % of a core; below
 150 MB; a row for each press; at most 2 MB more for the presses after the first 1,000.
@@ -31,6 +32,7 @@ from device import compose
 from device.core.panel import LightState
 from device.core.results import ResultFilter
 from device.panel.simulated import SimulatedLines
+from device.service.memory import use_one_arena
 from device.settings import HistorySettings, PanelSettings, Settings
 
 MOST_IDLE_SHARE = 0.01
@@ -110,6 +112,7 @@ def _address(log: IO[str]) -> str:
 
 
 def _pressed(presses: int) -> dict[str, float]:
+    use_one_arena()  # as ``serve`` does
     panel_settings = PanelSettings(kind="simulated", debounce_ms=1)
     lines = SimulatedLines(debounce_s=panel_settings.debounce_ms / 1000)
     compose.PANELS["simulated"] = lambda _: lines  # type: ignore[index] # so that we can press it
