@@ -21,6 +21,7 @@ from tests.appliance.test_page import (
     SANDBOX,
     TAKE,
     annotate,
+    settle,
 )
 from tests.appliance.test_serve import Box
 
@@ -35,8 +36,7 @@ def save(page: Page, name: str, *, height_px: int | None = None) -> None:
     if height_px is not None:
         page.set_viewport_size({"width": page.viewport_size["width"], "height": height_px})
     page.mouse.move(0, 0)
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(400)
+    settle(page)
     content = page.screenshot()
     if len(content) > MOST_BYTES:
         # By octree, which keeps the few colors that stand on a small area.
