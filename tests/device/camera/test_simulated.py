@@ -67,7 +67,8 @@ def test_a_fault_is_told_and_passes():
 
 def test_a_stall_costs_no_more_than_the_timeout_and_shows_as_stuck(monkeypatch):
     """As a driver that never returns: the camera is left behind, and found again when it does."""
-    # It opens at its own pace: only the wait for frames is short.
+    # It opens at its own pace: only the waits for frames and for its end are short.
+    monkeypatch.setattr(bounded, "CLOSE_TIMEOUT_S", 0.03)
     monkeypatch.setattr(bounded, "GRACE_S", 0.01)
     camera = a_camera(stalls=True)
     now = [0.0]
