@@ -37,6 +37,8 @@ _PRAGMAS = (
     "PRAGMA secure_delete = ON",
     # No copy of a row in a file that nobody watches.
     "PRAGMA temp_store = MEMORY",
+    # Kibibytes, negative by SQLite's rule: two megabytes would fill with the rows of a year.
+    "PRAGMA cache_size = -512",
     # Copying the log into the database waits until nobody waits for an answer.
     "PRAGMA wal_autocheckpoint = 0",
 )
