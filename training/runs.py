@@ -111,6 +111,9 @@ class DistillationConfig(Config):
     kd_temperature: Annotated[float, Field(gt=0)]
     kd_share: Annotated[float, Field(ge=0, le=1)]
     """Share of the soft loss; the rest is the loss on labels."""
+    kd_averaged: bool = False
+    """What the teacher says of a picture is its mean over all views, not about each one; for
+    views that it looks at once."""
 
 
 class DataConfig(Config):

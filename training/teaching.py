@@ -99,6 +99,7 @@ def cached_lesson(
     views: int,
     folder: Path,
     precision: str,
+    averaged: bool = False,
 ) -> CachedLesson:
     """
     Let *teacher* look at *views* views of *part*, or find in *folder* that it has.
@@ -110,6 +111,8 @@ def cached_lesson(
         views: Their number; more of them can be asked for later.
         folder: Of the teacher's run.
         precision: ``fp32`` or ``bf16``.
+        averaged: Whether it says of every view what it says on average over all of them: of
+            probabilities, so that one view of which it is sure does not outweigh the others.
     """
     seen_VND = view_features(
         teacher, part, augment, views=views, folder=folder, precision=precision
@@ -120,8 +123,14 @@ def cached_lesson(
             outputs = teacher.hear(torch.from_numpy(features_ND.astype(np.float32)))
             malignancy.append(outputs.malignancy_logit_B1[:, 0])
             diagnosis.append(outputs.diagnosis_logits_BK)
+    malignancy_logit_VN, diagnosis_logits_VNK = torch.stack(malignancy), torch.stack(diagnosis)
+    if averaged:
+        probability_1N = torch.sigmoid(malignancy_logit_VN).mean(dim=0, keepdim=True)
+        malignancy_logit_VN = torch.logit(probability_1N).expand_as(malignancy_logit_VN)
+        share_1NK = torch.softmax(diagnosis_logits_VNK, dim=2).mean(dim=0, keepdim=True)
+        diagnosis_logits_VNK = share_1NK.log().expand_as(diagnosis_logits_VNK)
     return CachedLesson(
-        malignancy_logit_VN=torch.stack(malignancy), diagnosis_logits_VNK=torch.stack(diagnosis)
+        malignancy_logit_VN=malignancy_logit_VN, diagnosis_logits_VNK=diagnosis_logits_VNK
     )
 
 

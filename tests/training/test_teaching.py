@@ -46,6 +46,20 @@ def test_epochs_go_through_the_views_again_and_again(teacher, part, tmp_path):
     assert seeds == [seed_of_view(0), seed_of_view(1), seed_of_view(0), seed_of_view(1)]
 
 
+def test_averaged_it_says_the_same_of_every_view(teacher, part, tmp_path):
+    each = lesson(teacher, part, tmp_path)
+    mean = cached_lesson(
+        teacher, part, AUGMENT, views=2, folder=tmp_path, precision="fp32", averaged=True
+    )
+    expected_N = torch.sigmoid(each.malignancy_logit_VN).mean(dim=0)
+    expected_NK = torch.softmax(each.diagnosis_logits_VNK, dim=2).mean(dim=0)
+    for number in range(2):
+        torch.testing.assert_close(torch.sigmoid(mean.malignancy_logit_VN[number]), expected_N)
+        torch.testing.assert_close(
+            torch.softmax(mean.diagnosis_logits_VNK[number], dim=1), expected_NK
+        )
+
+
 def test_a_live_teacher_sees_a_fresh_view_every_epoch(teacher, part):
     live = LiveLesson(teacher=teacher, part=part, device=torch.device("cpu"))
     assert [live.view_seed(epoch, seed) for epoch, seed in ((0, 7), (1, 8))] == [7, 8]

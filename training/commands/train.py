@@ -174,5 +174,6 @@ def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> 
         views=config.distillation.views,
         folder=run,
         precision=taught.precision,
+        averaged=config.distillation.kd_averaged,
     )
     return lesson

@@ -48,6 +48,7 @@ def whole_grid(baseline: Baseline, seeds: Sequence[int]) -> Grid:
             *stage_cells(baseline),
             *training_cells(baseline),
             *teacher_cells(baseline),
+            *distillation_cells(baseline),
             *pooling_cells(baseline),
         ),
     )
@@ -135,6 +136,34 @@ def teacher_cells(baseline: Baseline) -> list[Cell]:
     ]
     alone = _cell(baseline, WITHOUT_DISTILLATION, "labels alone", distillation=None)
     return [alone, *members]
+
+
+def distillation_cells(baseline: Baseline) -> list[Cell]:
+    """Other temperatures, shares and losses, one at a time, where there is a teacher."""
+    distillation = baseline.config.distillation
+    if distillation is None:
+        return []
+    sweep: Sequence[tuple[str, object, str]] = (
+        ("kd_temperature", 1.0, "temperature 1"),
+        ("kd_temperature", 2.0, "temperature 2"),
+        ("kd_temperature", 4.0, "temperature 4"),
+        ("kd_share", 0.5, "half of the loss is the teacher's"),
+        ("kd_share", 0.9, "nine tenths of the loss are the teacher's"),
+        ("kd_loss", "kl", "the teacher's probabilities"),
+        ("kd_loss", "dist", "the teacher's ranking (DIST)"),
+        ("kd_averaged", False, "what the teacher says of each view"),
+        ("kd_averaged", True, "what the teacher says on average over its views"),
+    )
+    return [
+        _cell(
+            baseline,
+            f"{name}_{value}".lower().replace(".", "_"),
+            change,
+            distillation=distillation.model_copy(update={name: value}),
+        )
+        for name, value, change in sweep
+        if getattr(distillation, name) != value
+    ]
 
 
 def pooling_cells(baseline: Baseline) -> list[Cell]:

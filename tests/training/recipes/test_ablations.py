@@ -54,6 +54,11 @@ def test_a_taught_student_has_every_comparison():
         "without_distillation",
         "teacher_first",
         "teacher_second",
+        "kd_temperature_2_0",
+        "kd_temperature_4_0",
+        "kd_share_0_9",
+        "kd_loss_dist",
+        "kd_averaged_true",
         "pooling_max",
         "pooling_both",
     ]
@@ -120,6 +125,16 @@ def test_each_member_teaches_alone():
     cell = cells()["teacher_second"]
     assert changes(cell) == {"distillation"}
     assert cell.config.distillation == TEACHER.model_copy(update={"teacher_run": MEMBERS[1]})
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), [("kd_temperature_4_0", "kd_temperature"), ("kd_loss_dist", "kd_loss")]
+)
+def test_one_knob_of_the_distillation_differs(name, change):
+    cell = cells()[name]
+    assert changes(cell) == {"distillation"}
+    before, after = TEACHER.model_dump(), cell.config.distillation.model_dump()
+    assert {key for key in before if before[key] != after[key]} == {change}
 
 
 def test_the_poolings_are_those_that_the_baseline_does_not_have():
