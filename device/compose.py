@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -37,6 +38,7 @@ from device.settings import (
 if TYPE_CHECKING:
     from device.access.certificate import Certificate
     from device.history import Archive
+    from device.service.notify import Notifier
 
 _log = logging.getLogger(__name__)
 STUCK_STATUS = 75
@@ -45,6 +47,8 @@ _OPENING_S = 15.0
 """A camera may take so long to open and to close."""
 WATCH_EVERY_S = 10.0
 """A part that broke is shown within this time and the part's own limit."""
+_MARGIN_S = 30.0
+"""The watch ends a box in order; systemd's watchdog comes so much later."""
 _WARM_UP_DRAWN_PX = 256
 """Drawing a large lesion would take longer than all the rest of a start."""
 
@@ -229,10 +233,6 @@ def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
     )
 
 
-def _unheard(part: str, problem: str | None) -> None:
-    """A box without a light tells who asks."""
-
-
 def _only_said(why: str) -> None:
     """Whoever composes without serving has no process of its own to end."""
     _log.critical("event=box.would_stop detail=%r", why)
@@ -240,7 +240,10 @@ def _only_said(why: str) -> None:
 
 @contextmanager
 def appliance(
-    settings: Settings, *, give_up: Callable[[str], None] = _only_said
+    settings: Settings,
+    *,
+    give_up: Callable[[str], None] = _only_said,
+    notifier: Notifier | None = None,
 ) -> Iterator[Appliance]:
     """
     Start all parts in order and stop them in reverse, also when one fails to start.
@@ -256,6 +259,7 @@ def appliance(
     Args:
         settings: All of them.
         give_up: Told why when only a new process can help; it should stop the box.
+        notifier: Who is told how the parts are; one for whoever started the process if not given.
 
     Raises:
         AccessError: The certificate cannot be used.
@@ -268,13 +272,16 @@ def appliance(
     from device.service.camera import CameraThread
     from device.service.clock import is_clock_trusted
     from device.service.examination import start_examination
+    from device.service.notify import Notifier, Pulse
     from device.service.state import take_state
     from device.service.watch import Watch
-    from device.service.worker import Worker
+    from device.service.worker import LONGEST_TURN_S, Worker
 
     certificate = find_certificate(settings.server)
+    notifier = notifier or Notifier()
     with ExitStack() as stack:
         panel = None
+        reports = [notifier.report]
         if settings.panel.kind in PANELS:
             # First of all, so that the light says that the box is starting.
             lines = PANELS[settings.panel.kind](settings.panel)
@@ -308,10 +315,16 @@ def appliance(
             panel.serve(partial(start_examination, camera, worker))
             # Presses end before what answers them.
             stack.callback(panel.stop)
+            reports.append(panel.report)
+
+        def report(part: str, problem: str | None) -> None:
+            for tell in reports:
+                tell(part, problem)
+
         stack.enter_context(
             Watch(
                 {"model": worker.problem, "history": archive.problem, "camera": camera.problem},
-                report=_unheard if panel is None else panel.report,
+                report=report,
                 stuck_s=camera.stuck_s,
                 longest_stuck_s=settings.camera.stuck_exit_s,
                 give_up=give_up,
@@ -324,6 +337,16 @@ def appliance(
             panel=panel,
             waiting=lambda: worker.pending,
             certificate_sha256=None if certificate is None else certificate.sha256,
+        )
+        # A camera that is stuck in its driver is the watch's affair; it may be told to let it be.
+        stuck_exit_s = settings.camera.stuck_exit_s or math.inf
+        pulse = Pulse(
+            {"worker": worker.silent_s, "camera": camera.silent_s},
+            longest_s={
+                "worker": LONGEST_TURN_S,
+                "camera": camera.longest_turn_s + stuck_exit_s + _MARGIN_S,
+            },
+            beat=notifier.beat,
         )
         figures = Figures(
             Sources(
@@ -352,6 +375,7 @@ def appliance(
             bulletin=bulletin,
             figures=figures,
             software_version=__version__,
+            pulse=pulse,
             panel=panel,
         )
 
@@ -412,9 +436,10 @@ def serve(settings: Settings) -> None:
         AccessError: The certificate or the list of tokens cannot be used.
         ModelError: Without a model that passes its test there is no box.
     """
+    from device.service.daemon import Hooks, tls_context
     from device.service.daemon import serve as serve_until_stopped
-    from device.service.daemon import tls_context
     from device.service.memory import use_one_arena
+    from device.service.notify import Notifier
 
     use_one_arena()
     server = settings.server
@@ -434,13 +459,24 @@ def serve(settings: Settings) -> None:
         reasons.append(why)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with appliance(settings, give_up=give_up) as parts:
+    notifier = Notifier()
+    with appliance(settings, give_up=give_up, notifier=notifier) as parts:
+
+        def stopping() -> None:
+            notifier.stopping()
+            parts.bulletin.close()
+
         serve_until_stopped(
             build_application(parts, settings),
             host=server.host,
             port=server.port,
             tls=tls,
-            stopping=parts.bulletin.close,
+            hooks=Hooks(
+                started=notifier.ready,
+                turned=parts.pulse,
+                turn_every_s=notifier.beat_every_s,
+                stopping=stopping,
+            ),
         )
     if reasons:
         _log.critical("event=box.stopped detail=%r", reasons[0])

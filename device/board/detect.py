@@ -8,7 +8,7 @@ from pathlib import Path
 from device.board.catalogue import AUTO, BOARDS, GENERIC
 from device.core.board import BoardSpec
 
-DEVICE_TREE = Path("/proc/device-tree")
+DEVICE_TREE = Path("/sys/firmware/devicetree/base")
 
 
 def find_board(name: str, *, device_tree: Path = DEVICE_TREE) -> BoardSpec:

@@ -364,5 +364,8 @@ class Appliance:
     bulletin: Bulletin
     figures: Figures
     software_version: str
+    pulse: Callable[[], None] = lambda: None
+    """To be called by the event loop as long as it turns; whoever watches over the process hears
+    of it as long as the threads turn too."""
     panel: Panel | None = None
     """None where no button and no light are set up."""

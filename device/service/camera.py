@@ -131,6 +131,15 @@ class CameraThread:
         longest_s = _OPENING_S + self._timeout_s
         return 0.0 if began_s is None else max(0.0, now_s - began_s - longest_s)
 
+    def silent_s(self) -> float:
+        """Say for how many seconds the thread has not come round.  Any thread; never waits."""
+        return self._jobs.silent_s()
+
+    @property
+    def longest_turn_s(self) -> float:
+        """A camera may take so long to be opened and deliver; more, and this thread is stuck."""
+        return _OPENING_S + self._timeout_s
+
     @property
     def last_problem(self) -> str | None:
         """What went wrong with the last frame, or None; None as well before the first was asked."""

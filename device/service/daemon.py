@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -103,24 +104,50 @@ class Connection(H11Protocol):
             self._head_timer = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What is called on the event loop; none of it may wait."""
+
+    started: Callable[[], None] = lambda: None
+    """The server listens."""
+    turned: Callable[[], None] = lambda: None
+    """The loop turns."""
+    turn_every_s: float | None = None
+    """Seconds between two calls of *turned*; None for never."""
+    stopping: Callable[[], None] = lambda: None
+    """The end begins: what never ends by itself shall end."""
+
+
 class _Server(uvicorn.Server):
     """
     Returns after a signal; uvicorn's own raises it again, and the process ends with all open.
 
     Args:
         config: For uvicorn.
-        stopping: Called on the loop when the end begins, so that what never ends by itself does.
+        hooks: What is called on the loop.
 
     Threads: the main one, where Python delivers signals.
     """
 
-    def __init__(self, config: uvicorn.Config, *, stopping: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, hooks: Hooks) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._hooks = hooks
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, say so, and turn from then on."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._hooks.started()
+            self._turn()
+
+    def _turn(self) -> None:
+        if self._hooks.turn_every_s is not None:
+            self._hooks.turned()
+            asyncio.get_running_loop().call_later(self._hooks.turn_every_s, self._turn)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell those who listen, then stop as uvicorn does."""
-        self._stopping()
+        self._hooks.stopping()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
@@ -173,7 +200,7 @@ def serve(
     host: str,
     port: int,
     tls: ssl.SSLContext | None = None,
-    stopping: Callable[[], None] = lambda: None,
+    hooks: Hooks | None = None,
 ) -> None:
     """
     Run the HTTP loop on this thread; returns after SIGINT or SIGTERM, requests finished.
@@ -183,7 +210,7 @@ def serve(
         host: Address to listen on.
         port: 0 lets the system choose.
         tls: From :func:`tls_context`; then nothing is answered without TLS.
-        stopping: Called on the loop when the end begins, so that what never ends by itself does.
+        hooks: What is called on the loop.
     """
     config = uvicorn.Config(
         application,
@@ -205,4 +232,4 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
         ssl_context_factory=None if tls is None else lambda _config, _make: tls,
     )
-    _Server(config, stopping=stopping).run()
+    _Server(config, hooks=hooks or Hooks()).run()

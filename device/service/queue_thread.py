@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from device.core.errors import BusyError, EdgeDermError, NotReadyError
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
+_TURN_S = 1.0
+"""A thread that has nothing to do takes a turn this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class QueueThread:
         self._lock = threading.Lock()
         self._is_stopping = False
         self._is_running = False
+        self._turned_s = time.monotonic()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -98,6 +102,14 @@ class QueueThread:
         """How many jobs run or wait; never waits itself."""
         return self._queue.qsize() + self._is_running
 
+    def silent_s(self) -> float:
+        """
+        Say for how many seconds the thread has not come round: at one job, stuck, or dead.
+
+        Any thread; never waits.
+        """
+        return time.monotonic() - self._turned_s
+
     def stop(self, *, timeout_s: float) -> None:
         """Finish the job at hand, fail those that wait, and end the thread; may be called twice."""
         with self._lock:
@@ -116,7 +128,14 @@ class QueueThread:
                 _log.error("event=service.stop_late thread=%s waited_s=%g", self._name, timeout_s)
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while True:
+            self._turned_s = time.monotonic()
+            try:
+                job = self._queue.get(timeout=_TURN_S)
+            except queue.Empty:
+                continue
+            if job is None:
+                break
             self._is_running = True
             try:
                 job.run()

@@ -18,6 +18,8 @@ from device.examine import examine
 from device.service.queue_thread import QueueThread
 
 _SELF_TEST_TIMEOUT_S = 30.0
+LONGEST_TURN_S = 30.0
+"""No job takes longer: the largest picture, and 15 s in which a worn card must have it written."""
 
 
 class Worker:
@@ -67,6 +69,10 @@ class Worker:
     def pending(self) -> int:
         """Pictures that are examined or wait for it."""
         return self._jobs.pending
+
+    def silent_s(self) -> float:
+        """Say for how many seconds the thread has not come round.  Any thread; never waits."""
+        return self._jobs.silent_s()
 
     @property
     def last_problem(self) -> str | None:
