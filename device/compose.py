@@ -219,13 +219,13 @@ def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
             does when it starts; otherwise entering raises HistoryError.
     """
     from device.history import Archive
-    from device.service.clock import is_clock_trusted
+    from device.service.clock import SystemClock
     from device.service.queue_thread import QueueThread
 
     return Archive(
         settings.path,
         make_thread=QueueThread,
-        is_clock_trusted=is_clock_trusted,
+        is_clock_trusted=SystemClock(settings.path).is_trusted,
         software_version=__version__,
         keep_days=settings.keep_days,
         keep_bytes=settings.keep_bytes,
@@ -270,7 +270,7 @@ def appliance(
     from device.panel.thread import PanelThread
     from device.service.bulletin import Bulletin
     from device.service.camera import CameraThread
-    from device.service.clock import is_clock_trusted
+    from device.service.clock import SystemClock
     from device.service.examination import start_examination
     from device.service.notify import Notifier, Pulse
     from device.service.state import take_state
@@ -279,6 +279,7 @@ def appliance(
 
     certificate = find_certificate(settings.server)
     notifier = notifier or Notifier()
+    clock = SystemClock(settings.history.path, is_settable=settings.clock.settable)
     with ExitStack() as stack:
         panel = None
         reports = [notifier.report]
@@ -355,7 +356,7 @@ def appliance(
                 panel=panel,
                 board=read_health,
                 history=archive.path,
-                is_clock_trusted=is_clock_trusted,
+                is_clock_trusted=clock.is_trusted,
                 model=classifier.identity,
                 software_version=__version__,
             )
@@ -374,6 +375,7 @@ def appliance(
             state=state,
             bulletin=bulletin,
             figures=figures,
+            clock=clock,
             software_version=__version__,
             pulse=pulse,
             panel=panel,
@@ -521,7 +523,7 @@ def examine_box(settings: Settings) -> Iterator[Finding]:
     """Look at everything that a box needs, one thing after the other; changes nothing."""
     from device.board.health import read_health
     from device.service import checkup
-    from device.service.clock import is_clock_trusted
+    from device.service.clock import SystemClock
 
     groups = {"v4l2": ("video",), "libcamera": ("video",), "gstreamer": ("video",)}
     wanted = {*groups.get(settings.camera.kind, ())}
@@ -537,7 +539,7 @@ def examine_box(settings: Settings) -> Iterator[Finding]:
         "permissions": lambda: checkup.check_folder(settings.history.path),
         "history": lambda: _check_history(settings.history),
         "disk": lambda: checkup.check_disk(settings.history.path),
-        "clock": lambda: checkup.check_clock(is_trusted=is_clock_trusted()),
+        "clock": lambda: checkup.check_clock(SystemClock(settings.history.path).read()),
         "temperature": lambda: checkup.check_heat(
             read_health(), limit_celsius=board.thermal_limit_celsius
         ),

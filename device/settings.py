@@ -215,6 +215,13 @@ class HistorySettings(Section):
     """The oldest results are erased when the database holds more."""
 
 
+class ClockSettings(Section):
+    """Whether the box looks after the machine's time of day."""
+
+    settable: bool = False
+    """Let an admin set it; the service needs the right to (``CAP_SYS_TIME``)."""
+
+
 class Settings(BaseSettings):
     """All of it; read with :func:`load_settings`."""
 
@@ -233,6 +240,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     picture: PictureSettings = PictureSettings()
     history: HistorySettings = Field(default_factory=HistorySettings)
+    clock: ClockSettings = ClockSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -20,6 +20,7 @@ from device.api.listening import Listeners
 from device.api.routes import (
     administration,
     classify,
+    clock,
     health,
     lesions,
     metrics,
@@ -93,6 +94,7 @@ def build_application(appliance: Appliance, *, rules: Rules, max_upload_bytes: i
     page.add_routes(app.router, max_upload_bytes=max_upload_bytes)
     session.add_routes(app.router, rules=rules, sessions=sessions, throttle=throttle)
     administration.add_routes(app.router, appliance, tokens=rules.tokens)
+    clock.add_routes(app.router, appliance)
 
     @app.head("/openapi.json", include_in_schema=False)
     @app.get("/openapi.json", include_in_schema=False)

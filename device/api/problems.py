@@ -173,6 +173,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             title="There is no such token",
             example="expected the id of a token, found 'k3m9x2pq'; it may have been revoked",
         ),
+        # Of the clock.
+        "clock-kept": Kind(
+            status=409,
+            title="The clock is not for people to set",
+            example="a time service keeps the clock, and would set it back",
+        ),
+        "clock": Kind(
+            status=503,
+            title="The clock could not be set",
+            example="clock: expected the right to set it (CAP_SYS_TIME), found Operation not "
+            "permitted; give it to the service, or set the clock on the box: sudo date --set",
+            retry_after_s=_LATER_S,
+        ),
         # Of the box.
         "busy": Kind(
             status=503,

@@ -16,7 +16,7 @@ class Role(str, Enum):
     OPERATE = "operate"
     """Take and send pictures, add to results, hand out the table of results."""
     ADMIN = "admin"
-    """Erase results, read the audit trail, list and revoke tokens."""
+    """Erase results, read the audit trail, list and revoke tokens, set the clock."""
 
     def covers(self, needed: Role) -> bool:
         """Whether this role may do what *needed* may."""

@@ -110,6 +110,18 @@ class PictureNotKeptError(EdgeDermError):
     slug = "picture-not-kept"
 
 
+class ClockError(EdgeDermError):
+    """The clock could not be set."""
+
+    slug = "clock"
+
+
+class ClockKeptError(EdgeDermError):
+    """The clock is not for people to set: a time service keeps it, or the settings say no."""
+
+    slug = "clock-kept"
+
+
 class BusyError(EdgeDermError):
     """The queue in front of the classifier is full; try again a little later."""
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
+from device.core.clock import ClockChange, ClockDocument
 from device.core.manifest import ModelManifest
 from device.core.panel import Panel
 from device.core.results import (
@@ -291,6 +293,31 @@ class HistoryKeeping(History, Protocol):
         ...
 
 
+class Clock(Protocol):
+    """The machine's time of day.  Any thread."""
+
+    def is_trusted(self) -> bool:
+        """Whether somebody has set it, so that it can be believed; a few short reads of files."""
+        ...
+
+    def read(self) -> ClockDocument:
+        """Return what it says, and why it is to be believed or not."""
+        ...
+
+    def set(self, moment: datetime) -> ClockChange:
+        """
+        Set it, and a clock chip where there is one; from then on it is trusted.
+
+        Args:
+            moment: UTC, between ``device.core.clock.EARLIEST`` and ``LATEST``.
+
+        Raises:
+            ClockKeptError: It is not for people to set.
+            ClockError: This machine did not let us.
+        """
+        ...
+
+
 class Bulletin(Protocol):
     """Where answers are told, whoever asked for them."""
 
@@ -363,6 +390,7 @@ class Appliance:
     """How the box is as far as it knows; tries nothing and never waits.  Any thread."""
     bulletin: Bulletin
     figures: Figures
+    clock: Clock
     software_version: str
     pulse: Callable[[], None] = lambda: None
     """To be called by the event loop as long as it turns; whoever watches over the process hears

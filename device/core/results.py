@@ -113,7 +113,8 @@ class ResultDocument(Document):
     )
     captured_at: Moment = Field(description="RFC 3339, UTC, by the box's clock.")
     clock_trusted: bool = Field(
-        description="Whether the clock had been set by the network or a clock chip at that time."
+        description="Whether the clock had been set at that time, by the network, a clock chip or "
+        "a person."
     )
     source: str = Field(description="`upload`, or the kind of camera.")
     result: Result
@@ -182,5 +183,7 @@ class AuditEntry(Document):
     at: Moment
     clock_trusted: bool
     act: str
-    subject: str = Field(description="The id of a result or a token, a file's name, or a count.")
+    subject: str = Field(
+        description="The id of a result or a token, a file's name, a count, or two times."
+    )
     actor: str = Field(description="`api` and the token's name, `command line`, or `box`.")

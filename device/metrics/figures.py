@@ -171,7 +171,7 @@ class _LookedUp(Collector):
         yield from self._storage()
         yield GaugeMetricFamily(
             "edgederm_clock_trusted",
-            "1 if network or clock chip has set the clock.",
+            "1 if the network, a clock chip or a person has set the clock.",
             value=float(sources.is_clock_trusted()),
         )
         yield from _board(sources.board())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from device.core.board import BoardHealth
 from device.core.checkup import Finding, Verdict
+from device.core.clock import ClockDocument, ClockSetter
 from device.core.errors import EdgeDermError
 
 LEAST_FREE_BYTES = 50 * 2**20
@@ -21,6 +22,11 @@ _NEAR_LIMIT_CELSIUS = 5.0
 _USUAL_LIMIT_CELSIUS = 80.0
 """Of a board whose limit is not known."""
 _PRIVATE_MODE = 0o077
+_CLOCK_SETTERS = {
+    ClockSetter.NETWORK: "the network",
+    ClockSetter.CHIP: "a clock chip",
+    ClockSetter.PERSON: "a person",
+}
 
 
 def checked(part: str, check: Callable[[], Finding]) -> Finding:
@@ -84,15 +90,26 @@ def check_disk(folder: Path) -> Finding:
     return warning(part, found, remedy) if free_bytes < LITTLE_FREE_BYTES else ok(part, found)
 
 
-def check_clock(*, is_trusted: bool) -> Finding:
+def check_clock(clock: ClockDocument) -> Finding:
     """See whether the time of day can be believed."""
-    if is_trusted:
-        return ok("clock", "was set by the network or by a clock chip")
-    return warning(
-        "clock",
-        "nobody has set it since the start: results carry times that are not to be trusted",
-        "connect the box to a network with time once, or give it a clock chip (RTC)",
-    )
+    part = "clock"
+    told = f"{clock.now:%Y-%m-%d %H:%M} UTC"
+    if clock.set_by is None:
+        return warning(
+            part,
+            f"{told}, but nobody has set it since the start: the times of results are not to be "
+            "trusted",
+            "connect the box to a network with time once, give it a clock chip (RTC), or set it on "
+            "the page",
+        )
+    setter = _CLOCK_SETTERS[clock.set_by]
+    if not clock.clock_trusted:
+        return warning(
+            part,
+            f"{told}, set by {setter}: before this software was made",
+            "set it again; an old time from a chip means that its battery is empty",
+        )
+    return ok(part, f"{told}, set by {setter}")
 
 
 def check_folder(folder: Path) -> Finding:

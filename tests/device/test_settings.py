@@ -62,6 +62,7 @@ KEYS = [
     ("history", "picture_px", 1024, "2048", "2048", 2048),
     ("history", "keep_days", 365, "0", "0", 0),
     ("history", "keep_bytes", 2**30, "1048576", "1048576", 2**20),
+    ("clock", "settable", False, "true", "true", True),
 ]
 NAMES = [f"{section}.{key}" for section, key, *_ in KEYS]
 

@@ -5,6 +5,7 @@ import { heading, make } from "./elements.js";
 import { follow, open } from "./live.js";
 import { openSession } from "./session.js";
 import { say } from "./texts.js";
+import { showAudit } from "./views/audit.js";
 import { showBox } from "./views/box.js";
 import { showExamine } from "./views/examine.js";
 import { showLesion, showLesions } from "./views/lesions.js";
@@ -12,6 +13,7 @@ import { showLogin } from "./views/login.js";
 import { showModel } from "./views/model.js";
 import { showResult } from "./views/result.js";
 import { showResults } from "./views/results.js";
+import { showTokens } from "./views/tokens.js";
 
 // Address after the hash, the view, and the tab that it belongs to.
 const VIEWS = [
@@ -22,6 +24,8 @@ const VIEWS = [
   [/^lesion$/, showLesion, "lesions"],
   [/^model$/, showModel, "model"],
   [/^box$/, showBox, "box"],
+  [/^tokens$/, showTokens, "box"],
+  [/^audit$/, showAudit, "box"],
 ];
 
 const main = document.getElementById("main");

@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import cv2
@@ -26,6 +27,7 @@ from device.core.values import ModelIdentity
 from device.examine import examine
 from device.metrics.figures import Figures, Sources
 from device.service.bulletin import Bulletin
+from device.service.clock import SystemClock
 from tests.builders import a_capture, a_history, a_manifest, a_prediction
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -134,6 +136,28 @@ class FakeFrames:
         return future
 
 
+class FakeBoard:
+    """A machine whose clock runs with this one's, and is set on its own."""
+
+    def __init__(self, root):
+        self.ahead = timedelta()
+        self.error = None
+        start = root / "proc/sys/kernel/random/boot_id"
+        start.parent.mkdir(parents=True)
+        start.write_text("first")
+        self.clock = SystemClock(
+            root, is_settable=True, root=root, now=self.now, set_time=self.set_time
+        )
+
+    def now(self):
+        return datetime.now(UTC) + self.ahead
+
+    def set_time(self, moment):
+        if self.error is not None:
+            raise self.error
+        self.ahead = moment - datetime.now(UTC)
+
+
 class Box:
     """The fakes, and the client that talks to them."""
 
@@ -158,6 +182,7 @@ class Box:
         )
         self.figures = some_figures(lambda: self.state, folder)
         self.bulletin.listen(self.figures.answered)
+        self.board = FakeBoard(folder / "board")
         self.appliance = Appliance(
             frames=self.frames,
             examiner=self.examiner,
@@ -169,6 +194,7 @@ class Box:
             state=lambda: self.state,
             bulletin=self.bulletin,
             figures=self.figures,
+            clock=self.board.clock,
             software_version="0.1.0",
         )
 

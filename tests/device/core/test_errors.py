@@ -37,6 +37,8 @@ def test_the_slugs_are_those_that_clients_know():
         "history",
         "result-not-found",
         "picture-not-kept",
+        "clock",
+        "clock-kept",
         "busy",
         "not-ready",
     }

@@ -2,12 +2,14 @@
 
 import os
 import socket
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from device.core.board import BoardHealth
 from device.core.checkup import Verdict
+from device.core.clock import ClockDocument, ClockSetter
 from device.core.errors import CameraError
 from device.service import checkup
 
@@ -65,9 +67,22 @@ def test_a_full_disk_is_told_before_it_is_full(free, expected, tmp_path, monkeyp
     assert verdict(checkup.check_disk(tmp_path / "not" / "made")) is expected
 
 
-def test_a_clock_that_nobody_set_is_a_warning():
-    assert verdict(checkup.check_clock(is_trusted=True)) is Verdict.OK
-    assert verdict(checkup.check_clock(is_trusted=False)) is Verdict.WARNING
+@pytest.mark.parametrize(
+    ("set_by", "trusted", "expected"),
+    [
+        (None, False, Verdict.WARNING),
+        (ClockSetter.CHIP, False, Verdict.WARNING),
+        (ClockSetter.CHIP, True, Verdict.OK),
+        (ClockSetter.NETWORK, True, Verdict.OK),
+        (ClockSetter.PERSON, True, Verdict.OK),
+    ],
+)
+def test_a_clock_that_nobody_set_or_an_empty_battery_did_is_a_warning(set_by, trusted, expected):
+    now = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)
+    read = ClockDocument(now=now, clock_trusted=trusted, set_by=set_by, settable=False)
+    finding = checkup.check_clock(read)
+    assert verdict(finding) is expected
+    assert "2026-06-01 09:30 UTC" in finding.found
 
 
 def test_a_folder_that_others_may_read_is_a_warning(tmp_path):

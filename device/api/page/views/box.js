@@ -1,20 +1,18 @@
-// How the box is, what its light says, and whether its clock is right.
+// How the box is, what its light says, whether its clock is right, and who looks after it.
 
-import { ask, loginNeeded } from "../asking.js";
+import { loginNeeded } from "../asking.js";
 import { heading, make, pairs } from "../elements.js";
 import { checkReadiness, live } from "../live.js";
-import { currentSession, logOut } from "../session.js";
-import { say, sayCount, sayMoment, sayOr } from "../texts.js";
+import { currentSession, logOut, may } from "../session.js";
+import { say, sayOr } from "../texts.js";
+import { showClock } from "./clock.js";
 
 const LIGHTS = ["starting", "ready", "busy", "benign", "malignant", "uncertain", "retake", "fault", "updating"];
 const PARTS = ["model", "camera", "history", "panel"];
-const MINUTE_MS = 60_000;
-// Half a minute of difference is a watch, not a fault.
-const TOLERATED_MS = 90_000;
 
 export async function showBox(main, { signal }) {
   const state = make("div", { class: "box-state" });
-  const clock = make("p", {}, say("shell.loading"));
+  const clock = make("div", { class: "part" }, make("p", {}, say("shell.loading")));
   main.append(
     heading(1, say("box.title")),
     state,
@@ -23,6 +21,7 @@ export async function showBox(main, { signal }) {
     clock,
     make("h2", {}, say("box.session")),
     ...sessionParts(),
+    ...(may("admin") ? adminParts() : []),
     make("h2", {}, say("box.light")),
     make("p", { class: "hint" }, say("box.light_hint")),
     lights(),
@@ -31,7 +30,7 @@ export async function showBox(main, { signal }) {
   live.addEventListener("change", tell, { signal });
   tell();
   checkReadiness();
-  clock.textContent = await clockWords(signal);
+  await showClock(clock, signal);
 }
 
 function stateParts({ kind, parts, software_version: version, certificate_sha256: fingerprint }) {
@@ -65,15 +64,12 @@ function sessionParts() {
   ];
 }
 
-async function clockWords(signal) {
-  const response = await ask("/healthz", { signal });
-  const told = response.headers.get("Date");
-  // A body that nobody reads keeps its connection.
-  await response.text();
-  const difference = Math.abs(Date.now() - new Date(told));
-  if (!told || Number.isNaN(difference)) return say("box.clock_unknown");
-  if (difference < TOLERATED_MS) return say("box.clock_right", { time: sayMoment(told) });
-  return say("box.clock_wrong", { time: sayMoment(told), difference: sayCount("unit.minutes", Math.round(difference / MINUTE_MS)) });
+function adminParts() {
+  const links = [["#/tokens", "tokens.title"], ["#/audit", "audit.title"]];
+  return [
+    make("h2", {}, say("admin.title")),
+    make("p", { class: "actions" }, links.map(([href, key]) => make("a", { class: "button", href }, say(key)))),
+  ];
 }
 
 function lights() {

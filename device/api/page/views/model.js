@@ -37,6 +37,8 @@ export async function showModel(main, { signal }) {
       }),
     ),
     make("p", { class: "hint" }, say("model.tested_on", { count: sayNumber(model.training.images.test ?? 0), data: model.training.datasets.join(", ") })),
+    make("h2", {}, say("model.promise")),
+    promise(model.guarantee),
     make("h2", {}, say("model.answers")),
     pairs(
       [
@@ -76,6 +78,18 @@ export async function showModel(main, { signal }) {
         [say("model.commit"), make("code", {}, model.commit)],
       ]),
     )),
+  );
+}
+
+/** How many malignant lesions are called benign at most, and what that is worth. */
+function promise({ miss_rate: rate, confidence, lesions, missed }) {
+  return make(
+    "div",
+    { class: "promise" },
+    make("p", {}, make("strong", { class: "figure-value" }, say("model.promise_rate", { count: sayNumber(100 * rate, 1) })), make("br"), say("model.promise_of")),
+    make("p", {}, say("model.promise_sure", { confidence: sayShare(confidence, 1) })),
+    make("p", {}, say("model.promise_rests", { lesions: sayNumber(lesions), missed: sayNumber(missed) })),
+    make("p", { class: "hint" }, say("model.promise_not")),
   );
 }
 
