@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import cv2
@@ -515,6 +516,112 @@ def test_who_may_only_look_is_offered_nothing_else(visit, guarded):
     assert page.get_by_role("link", name="CSV").count() == 0
 
 
+def test_an_admin_revokes_a_token_and_reads_who_did_what(visit, guarded):
+    url, secrets = guarded
+    page = visit(url)
+    log_in(page, secrets["admin"])
+    page.get_by_role("link", name="Box", exact=True).click()
+    page.get_by_role("link", name="Tokens").click()
+    page.get_by_text("3 tokens open this box.").wait_for()
+    assert "device token add" in page.locator("main").inner_text()
+    assert "used here" in page.get_by_role("listitem").filter(has_text="a adminer").inner_text()
+    revoke = page.get_by_role("button", name="Revoke the token of a reader")
+    revoke.click()
+    page.get_by_role("button", name="Keep it").click()
+    assert revoke.is_visible()
+    revoke.click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    page.get_by_text("Revoked: a reader.").wait_for()
+    page.get_by_text("2 tokens open this box.").wait_for()
+    page.get_by_role("link", name="Back to the box").click()
+    page.get_by_role("link", name="Audit trail").click()
+    newest = page.locator(".entries li").first
+    newest.wait_for()
+    assert "Token revoked" in newest.inner_text()
+    assert "Token: a adminer (" in newest.inner_text()
+    assert "Token made: look after the box" in page.locator("main").inner_text()
+    # The reader is out at once, and whoever is no admin is offered none of this.
+    stranger = visit(url)
+    log_in(stranger, secrets["read"])
+    stranger.get_by_role("alert").get_by_text("not a token of this box").wait_for()
+    log_in(stranger, secrets["operate"])
+    stranger.get_by_role("link", name="Box", exact=True).click()
+    stranger.get_by_text("Logged in as").wait_for()
+    assert stranger.get_by_role("link", name="Tokens").count() == 0
+    stranger.goto(f"{url}/#/tokens")
+    stranger.get_by_text("This takes a token with the role admin.").wait_for()
+
+
+def clock_of_a_box(asked, told, answer=None):
+    """Tell the page of another clock than this machine's, which no test sets."""
+
+    def prepare(page):
+        def tell(route):
+            if route.request.method == "GET":
+                route.fulfill(json=told)
+                return
+            asked.append(route.request.post_data_json["now"])
+            if answer is None:
+                told.update(now=asked[-1], clock_trusted=True, set_by="person")
+                route.fulfill(json={**told, "before": WRONG, "chip_set": False})
+            else:
+                route.fulfill(status=answer["status"], json=answer)
+
+        page.route("**/clock", tell)
+
+    return prepare
+
+
+WRONG = "2026-01-02T03:04:05Z"
+
+
+def test_an_admin_sets_a_clock_that_is_wrong(visit, box):
+    asked = []
+    told = {"now": WRONG, "clock_trusted": False, "set_by": None, "settable": True}
+    page = visit(f"{box.url}/#/box", prepare=clock_of_a_box(asked, told))
+    page.get_by_text("It differs from this device by").wait_for()
+    assert page.get_by_text("the times of results are not to be trusted").is_visible()
+    page.get_by_role("button", name="Set the clock by this device").click()
+    page.get_by_role("button", name="Leave it").click()
+    assert asked == []
+    page.get_by_role("button", name="Set the clock by this device").click()
+    page.get_by_role("button", name="Set the clock", exact=True).click()
+    page.locator(".done", has_text="The clock is set.").wait_for()
+    sent = datetime.fromisoformat(asked[0])
+    assert abs(sent - datetime.now(UTC)) < timedelta(minutes=1)
+    assert page.get_by_text("Somebody set it by hand").is_visible()
+    assert page.get_by_text("clock chip could not be set").is_visible()
+    assert page.get_by_role("button", name="Set the clock").count() == 0
+
+
+def test_a_clock_that_cannot_be_set_is_told(visit, box):
+    told = {"now": WRONG, "clock_trusted": False, "set_by": None, "settable": True}
+    refusal = {"status": 503, "code": "clock", "detail": "expected the right to set it"}
+    page = visit(f"{box.url}/#/box", prepare=clock_of_a_box([], told, refusal))
+    page.get_by_role("button", name="Set the clock by this device").click()
+    page.get_by_role("button", name="Set the clock", exact=True).click()
+    page.get_by_role("alert").get_by_text("The clock could not be set").wait_for()
+
+
+def test_a_clock_that_is_not_for_people_to_set_has_no_button(page):
+    """As this box's: its settings do not allow it."""
+    page.get_by_role("link", name="Box", exact=True).click()
+    page.get_by_text("agrees with this device").wait_for()
+    assert page.get_by_role("button", name="Set the clock").count() == 0
+
+
+def test_the_model_card_says_what_is_promised_of_missed_lesions(page, box):
+    promise = box.ask("/model")[1]["guarantee"]
+    page.get_by_role("link", name="Model").click()
+    card = page.locator(".promise")
+    card.wait_for()
+    said = card.inner_text()
+    assert f"{100 * promise['miss_rate']:g} of 100 at most" in said
+    assert f"confidence of {promise['confidence']:.1%}" in said
+    assert f"It rests on {promise['lesions']} malignant lesions" in said
+    assert f"called {promise['missed']} benign" in said
+
+
 TEXTS_OF_THE_PAGE = """() => {
     const found = [];
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -568,7 +675,7 @@ def test_every_text_comes_from_the_catalogue(visit, box):
     send(page, picture_file())
     page.wait_for_selector(".answer-parts")
     look()
-    for view in ("results", "lesions", "model", "box"):
+    for view in ("results", "lesions", "model", "box", "tokens", "audit"):
         page.goto(f"{box.url}/#/{view}")
         page.wait_for_selector(".view h1")
         look()
@@ -623,7 +730,7 @@ def test_nothing_shuts_anybody_out(visit, box, size, scheme):
     send(page, {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no"})
     page.get_by_role("alert").wait_for()
     look("problem")
-    for view in ("results", "lesions", "model", "box", "nowhere"):
+    for view in ("results", "lesions", "model", "box", "tokens", "audit", "nowhere"):
         page.goto(f"{box.url}/#/{view}")
         page.wait_for_selector(".view h1")
         for summary in page.locator("summary").all():
