@@ -544,6 +544,7 @@ def examine_box(settings: Settings) -> Iterator[Finding]:
             read_health(), limit_celsius=board.thermal_limit_celsius
         ),
         "access": lambda: _check_access(settings.server),
+        "tls": lambda: _check_tls(settings.server),
     }
     for part, check in checks.items():
         yield checkup.checked(part, check)
@@ -647,5 +648,23 @@ def _check_access(settings: ServerSettings) -> Finding:
             "`python -m device token add NAME --role admin`",
         )
     asked = "a token is asked for" if settings.is_token_needed else "no token is asked for"
-    tls = "TLS" if settings.is_secure else "no TLS"
-    return checkup.ok("access", f"{settings.host}: {asked}, {tls}")
+    return checkup.ok("access", f"{settings.host}: {asked}")
+
+
+def _check_tls(settings: ServerSettings) -> Finding:
+    from device.access.certificate import CERTIFICATE_NAME, KEY_NAME, validity
+    from device.service import checkup
+    from device.service.daemon import tls_context
+
+    own = [settings.state_path / name for name in (CERTIFICATE_NAME, KEY_NAME)]
+    is_own = settings.is_secure and settings.certificate is None
+    if is_own and not all(path.exists() for path in own):
+        return checkup.ok("tls", f"{own[0]} will be made at the first start")
+    certificate = find_certificate(settings)
+    if certificate is None:
+        return checkup.check_no_tls(is_loopback=settings.is_loopback)
+    tls_context(certificate.certificate, certificate.key)
+    beginning, end = validity(certificate.certificate)
+    return checkup.check_certificate(
+        certificate.fingerprint, beginning=beginning, end=end, now=datetime.now(timezone.utc)
+    )

@@ -89,8 +89,29 @@ def own_certificate(folder: Path, names: Iterable[str]) -> Certificate:
     return given_certificate(certificate, key)
 
 
+def validity(certificate: Path) -> tuple[datetime, datetime | None]:
+    """
+    Return from when to when a certificate is good, in UTC; None where it has no good end.
+
+    Raises:
+        AccessError: It cannot be read, or is none.
+    """
+    from cryptography import x509
+
+    try:
+        first = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except OSError as error:
+        raise AccessError(f"tls: expected to read {certificate}, found {error.strerror}") from error
+    except ValueError as error:
+        raise AccessError(
+            f"tls: expected a certificate as a PEM file, found something else in {certificate}"
+        ) from error
+    end = first.not_valid_after_utc
+    return first.not_valid_before_utc, None if end == _NEVER else end
+
+
 def _make(certificate: Path, key: Path, names: Iterable[str]) -> None:
-    # Loaded on the first start of a box in a network, and never again.
+    # A box loads it on its first start in a network, and never again.
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from device.core.board import BoardHealth
@@ -22,6 +23,8 @@ _NEAR_LIMIT_CELSIUS = 5.0
 _USUAL_LIMIT_CELSIUS = 80.0
 """Of a board whose limit is not known."""
 _PRIVATE_MODE = 0o077
+_SOON = timedelta(days=30)
+"""A certificate that ends within it needs somebody to look after it."""
 _CLOCK_SETTERS = {
     ClockSetter.NETWORK: "the network",
     ClockSetter.CHIP: "a clock chip",
@@ -172,6 +175,51 @@ def check_heat(health: BoardHealth, *, limit_celsius: float | None) -> Finding:
             "use the supply that was made for it, and check the cable",
         )
     return ok(part, found)
+
+
+def check_no_tls(*, is_loopback: bool) -> Finding:
+    """See whether a box without TLS is one that only this machine reaches."""
+    if is_loopback:
+        return ok("tls", "off: only this machine reaches the box")
+    return warning(
+        "tls",
+        "off: whoever listens in the network reads pictures and tokens",
+        "set server.tls to auto, unless a proxy on this machine speaks it",
+    )
+
+
+def check_certificate(
+    fingerprint: str, *, beginning: datetime, end: datetime | None, now: datetime
+) -> Finding:
+    """
+    See whether browsers would take the certificate for its time.
+
+    Args:
+        fingerprint: Of its SHA-256, as browsers show it.
+        beginning: From when on it is good, UTC.
+        end: Until when; None without an end.
+        now: By this machine's clock.
+    """
+    part, found = "tls", f"certificate with the fingerprint {fingerprint}"
+    if now < beginning:
+        return warning(
+            part,
+            f"{found} begins on {beginning:%Y-%m-%d}, after this machine's today",
+            "see that the clock is right",
+        )
+    if end is None:
+        return ok(part, f"{found}, without an end")
+    if now >= end:
+        return failure(
+            part, f"{found} ended on {end:%Y-%m-%d}", "put a new one in its place, and restart"
+        )
+    if end - now < _SOON:
+        return warning(
+            part,
+            f"{found} ends on {end:%Y-%m-%d}",
+            "put a new one in its place in time, and restart",
+        )
+    return ok(part, f"{found}, until {end:%Y-%m-%d}")
 
 
 def _nearest(folder: Path) -> Path:

@@ -517,12 +517,15 @@ def test_who_may_only_look_is_offered_nothing_else(visit, guarded):
 
 
 def test_an_admin_revokes_a_token_and_reads_who_did_what(visit, guarded):
+    from axe_playwright_python.sync_playwright import Axe
+
     url, secrets = guarded
-    page = visit(url)
+    page = visit(url, size=PHONE)
     log_in(page, secrets["admin"])
     page.get_by_role("link", name="Box", exact=True).click()
     page.get_by_role("link", name="Tokens").click()
     page.get_by_text("3 tokens open this box.").wait_for()
+    assert Axe().run(page).violations_count == 0
     assert "device token add" in page.locator("main").inner_text()
     assert "used here" in page.get_by_role("listitem").filter(has_text="a adminer").inner_text()
     revoke = page.get_by_role("button", name="Revoke the token of a reader")
@@ -537,6 +540,7 @@ def test_an_admin_revokes_a_token_and_reads_who_did_what(visit, guarded):
     page.get_by_role("link", name="Audit trail").click()
     newest = page.locator(".entries li").first
     newest.wait_for()
+    assert Axe().run(page).violations_count == 0
     assert "Token revoked" in newest.inner_text()
     assert "Token: a adminer (" in newest.inner_text()
     assert "Token made: look after the box" in page.locator("main").inner_text()

@@ -4,10 +4,11 @@ import os
 import ssl
 import stat
 import subprocess
+from datetime import timedelta
 
 import pytest
 
-from device.access.certificate import given_certificate, own_certificate
+from device.access.certificate import given_certificate, own_certificate, validity
 from device.core.errors import AccessError
 from device.service.daemon import tls_context
 
@@ -51,6 +52,42 @@ def test_it_is_for_the_boxs_names_has_no_end_and_signs_nothing(made):
     assert "TLS Web Server Authentication" in text
     assert "9999" in text
     assert "2020" in text
+
+
+def test_its_time_is_read_from_it(made, tmp_path):
+    beginning, end = validity(made.certificate)
+    assert (beginning.year, end) == (2020, None)
+    ending = tmp_path / "ending.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-key",
+            made.key,
+            "-subj",
+            "/CN=x",
+            "-days",
+            "90",
+            "-out",
+            ending,
+        ],
+        capture_output=True,
+        check=True,
+    )
+    beginning, end = validity(ending)
+    assert end - beginning == timedelta(days=90)
+    said = said_by_openssl(ending, "-enddate", "-dateopt", "iso_8601")
+    assert said.strip() == f"notAfter={end:%Y-%m-%d %H:%M:%SZ}"
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_what_is_no_certificate_has_no_time(tmp_path, content):
+    path = tmp_path / "none.pem"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AccessError, match="tls: expected"):
+        validity(path)
 
 
 def test_its_key_is_ours_alone(tmp_path):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.portable
 
 PARTS = [
     *("board", "port", "groups", "model", "camera", "panel", "permissions", "history"),
-    *("disk", "clock", "temperature", "access"),
+    *("disk", "clock", "temperature", "access", "tls"),
 ]
 
 
@@ -52,6 +52,14 @@ def findings(output):
     return {line["part"]: line for line in map(json.loads, output.splitlines())}
 
 
+@pytest.fixture
+def in_a_network(settings):
+    """The same box, told to listen beyond loopback."""
+    text = settings.read_text().replace("port = 0\n", 'port = 0\nhost = "0.0.0.0"\n')
+    settings.write_text(text)
+    return settings
+
+
 @pytest.mark.usefixtures("faults")
 def test_every_part_has_a_line_and_a_box_that_works_is_status_0(settings, capsys):
     assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 0
@@ -67,6 +75,31 @@ def test_it_changes_nothing(settings, faults, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     cli.main(["doctor", "--settings", str(settings)])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_certificate_that_is_not_made_yet_is_not_made_by_looking(
+    in_a_network, faults, tmp_path, capsys
+):
+    before = sorted(tmp_path.rglob("*"))
+    cli.main(["doctor", "--json", "--settings", str(in_a_network)])
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "will be made" in findings(capsys.readouterr().out)["tls"]["found"]
+
+
+def test_the_certificate_is_shown_as_browsers_show_it(in_a_network, faults, capsys):
+    certificate = compose.find_certificate(cli.load_settings(in_a_network).server)
+    cli.main(["doctor", "--json", "--settings", str(in_a_network)])
+    tls = findings(capsys.readouterr().out)["tls"]
+    assert tls["verdict"] == "ok"
+    assert certificate.fingerprint in tls["found"]
+    assert "without an end" in tls["found"]
+
+
+def test_a_certificate_that_cannot_be_used_is_a_failure(in_a_network, faults, capsys):
+    certificate = compose.find_certificate(cli.load_settings(in_a_network).server)
+    certificate.certificate.write_text("no certificate")
+    assert cli.main(["doctor", "--json", "--settings", str(in_a_network)]) == 1
+    assert findings(capsys.readouterr().out)["tls"]["verdict"] == "failure"
 
 
 def test_a_camera_that_is_missing_is_a_failure_with_a_remedy(settings, faults, capsys):

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -144,3 +144,31 @@ def test_heat_and_a_weak_supply_are_told(health, expected):
 def test_a_board_without_a_known_limit_has_the_usual_one():
     hot = BoardHealth(temperatures_celsius={"cpu": 79.0})
     assert verdict(checkup.check_heat(hot, limit_celsius=None)) is Verdict.WARNING
+
+
+def test_a_box_in_a_network_without_tls_is_a_warning():
+    assert verdict(checkup.check_no_tls(is_loopback=True)) is Verdict.OK
+    assert verdict(checkup.check_no_tls(is_loopback=False)) is Verdict.WARNING
+
+
+@pytest.mark.parametrize(
+    ("beginning", "end", "expected", "said"),
+    [
+        (-10, None, Verdict.OK, "without an end"),
+        (-10, 31, Verdict.OK, "until 2026-07-02"),
+        (-10, 29, Verdict.WARNING, "ends on 2026-06-30"),
+        (-10, 0, Verdict.FAILURE, "ended on 2026-06-01"),
+        (1, 90, Verdict.WARNING, "begins on 2026-06-02"),
+    ],
+)
+def test_a_certificate_is_told_by_its_fingerprint_and_its_end(beginning, end, expected, said):
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    finding = checkup.check_certificate(
+        "AB:CD",
+        beginning=now + timedelta(days=beginning),
+        end=None if end is None else now + timedelta(days=end),
+        now=now,
+    )
+    assert verdict(finding) is expected
+    assert "AB:CD" in finding.found
+    assert said in finding.found
