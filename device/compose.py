@@ -7,6 +7,8 @@ import math
 import os
 import signal
 import socket
+import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -14,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device import __version__
@@ -524,6 +527,7 @@ def examine_box(settings: Settings) -> Iterator[Finding]:
     from device.board.health import read_health
     from device.service import checkup
     from device.service.clock import SystemClock
+    from device.service.installation import check_installation
 
     groups = {"v4l2": ("video",), "libcamera": ("video",), "gstreamer": ("video",)}
     wanted = {*groups.get(settings.camera.kind, ())}
@@ -545,6 +549,9 @@ def examine_box(settings: Settings) -> Iterator[Finding]:
         ),
         "access": lambda: _check_access(settings.server),
         "tls": lambda: _check_tls(settings.server),
+        "release": lambda: check_installation(
+            Path(sys.prefix), Path(sysconfig.get_path("purelib"))
+        ),
     }
     for part, check in checks.items():
         yield checkup.checked(part, check)

@@ -47,3 +47,5 @@ grep -v '^#' torch-cpu.in >>training-cpu.txt
 resolve dev "3.11 3.12 3.13" dev.in --constraints training-cpu.txt
 resolve cluster "3.11 3.12 3.13" cluster.in --constraints training-cpu.txt --constraints dev.txt
 resolve weights "3.11 3.12 3.13" weights.in --no-deps
+# An environment of its own: ansible does not go on top of any other.
+resolve deploy "3.11 3.12 3.13" deploy.in

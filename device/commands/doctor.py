@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look at camera, button, model, disk, clock, permissions and heat; say what to do."""
+    """Look at camera, button, model, disk, clock, permissions, heat and files; say what to do."""
     from device import compose
 
     worst = Verdict.OK

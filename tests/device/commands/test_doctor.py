@@ -14,7 +14,7 @@ pytestmark = pytest.mark.portable
 
 PARTS = [
     *("board", "port", "groups", "model", "camera", "panel", "permissions", "history"),
-    *("disk", "clock", "temperature", "access", "tls"),
+    *("disk", "clock", "temperature", "access", "tls", "release"),
 ]
 
 
