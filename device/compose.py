@@ -275,6 +275,7 @@ def appliance(
     from device.service.camera import CameraThread
     from device.service.clock import SystemClock
     from device.service.examination import start_examination
+    from device.service.fitness import take_board
     from device.service.notify import Notifier, Pulse
     from device.service.state import take_state
     from device.service.watch import Watch
@@ -283,6 +284,7 @@ def appliance(
     certificate = find_certificate(settings.server)
     notifier = notifier or Notifier()
     clock = SystemClock(settings.history.path, is_settable=settings.clock.settable)
+    thermal_limit_celsius = find_board(settings.panel.board).thermal_limit_celsius
     with ExitStack() as stack:
         panel = None
         reports = [notifier.report]
@@ -379,6 +381,9 @@ def appliance(
             bulletin=bulletin,
             figures=figures,
             clock=clock,
+            board=lambda: take_board(
+                read_health(), folder=settings.history.path, limit_celsius=thermal_limit_celsius
+            ),
             software_version=__version__,
             pulse=pulse,
             panel=panel,

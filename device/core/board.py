@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pydantic import Field
+
+from device.core.document import Document
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelLines:
@@ -68,3 +72,23 @@ class BoardHealth:
     """What holds the board back right now."""
     flags_since_start: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
     """What ever did since it was switched on."""
+
+
+class BoardDocument(Document):
+    """How the board fares; what it does not show is left out."""
+
+    temperatures_celsius: dict[str, float] = Field(
+        description="By the sensor's name, such as `cpu-thermal`."
+    )
+    limit_celsius: float | None = Field(
+        description="From here on the board slows itself down; null if unknown."
+    )
+    limited: dict[str, bool] = Field(
+        description="What holds the board back right now, on a Raspberry Pi: `under_voltage`, "
+        "`frequency_capped`, `throttled`, `soft_temperature_limit`."
+    )
+    limited_since_start: dict[str, bool] = Field(
+        description="What ever did since it was switched on."
+    )
+    storage_free_bytes: int | None = Field(description="Free on the disk of the history.")
+    storage_size_bytes: int | None = Field(description="Size of that disk.")

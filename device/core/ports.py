@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
+from device.core.board import BoardDocument
 from device.core.clock import ClockChange, ClockDocument
 from device.core.manifest import ModelManifest
 from device.core.panel import Panel
@@ -391,6 +392,8 @@ class Appliance:
     bulletin: Bulletin
     figures: Figures
     clock: Clock
+    board: Callable[[], BoardDocument]
+    """Reads temperatures, supply and free room; a few short reads of files.  Any thread."""
     software_version: str
     pulse: Callable[[], None] = lambda: None
     """To be called by the event loop as long as it turns; whoever watches over the process hears

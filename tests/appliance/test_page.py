@@ -614,13 +614,36 @@ def test_a_clock_that_is_not_for_people_to_set_has_no_button(page):
     assert page.get_by_role("button", name="Set the clock").count() == 0
 
 
+def test_a_board_that_gets_too_little_power_is_told_what_to_do(visit, box):
+    board = {
+        "temperatures_celsius": {"cpu-thermal": 71.4, "gpu-thermal": 68.0},
+        "limit_celsius": 80.0,
+        "limited": {"under_voltage": True, "throttled": False},
+        "limited_since_start": {"under_voltage": True, "throttled": True},
+        "storage_free_bytes": 3 * 2**30,
+        "storage_size_bytes": 29 * 2**30,
+    }
+
+    def prepare(page):
+        page.route("**/board", lambda route: route.fulfill(json=board))
+
+    page = visit(f"{box.url}/#/box", prepare=prepare)
+    page.get_by_text("too little voltage", exact=True).wait_for()
+    said = page.locator("main").inner_text()
+    assert "71 °C" in said
+    assert "From 80 °C on" in said
+    assert "3 GiB free of 29 GiB" in said
+    assert "Use the power supply that was made for the board" in said
+    page.get_by_text("The model is computed by the processor.").wait_for()
+
+
 def test_the_model_card_says_what_is_promised_of_missed_lesions(page, box):
     promise = box.ask("/model")[1]["guarantee"]
     page.get_by_role("link", name="Model").click()
     card = page.locator(".promise")
     card.wait_for()
     said = card.inner_text()
-    assert f"{100 * promise['miss_rate']:g} of 100 at most" in said
+    assert f"At most {100 * promise['miss_rate']:g} of 100" in said
     assert f"confidence of {promise['confidence']:.1%}" in said
     assert f"It rests on {promise['lesions']} malignant lesions" in said
     assert f"called {promise['missed']} benign" in said

@@ -11,7 +11,7 @@ const KINDS = { starting: "starting", updating: "updating", busy: "busy", fault:
 
 /** Tells "change" when the box is otherwise than before, and "result" with each answer. */
 export const live = new EventTarget();
-/** What is known: {kind, parts, software_version, certificate_sha256}. */
+/** What is known: {kind, parts, provider, software_version, certificate_sha256}. */
 live.last = { kind: "unknown", parts: {} };
 
 let source = null;
@@ -71,7 +71,8 @@ async function lose() {
 
 function known(state) {
   const isWell = Object.values(state.parts).every((part) => part === "ok");
-  return { ...state, kind: isWell ? (KINDS[state.state] ?? "ready") : "fault" };
+  // What computes the model does not change, and only readiness tells it.
+  return { provider: live.last.provider, ...state, kind: isWell ? (KINDS[state.state] ?? "ready") : "fault" };
 }
 
 function tell(found) {

@@ -49,3 +49,6 @@ export function sayProbability(probability) {
 
 /** Bytes as mebibytes, the unit of the box's settings. */
 export const sayMebibytes = (bytes) => say("unit.mebibytes", { count: sayNumber(bytes / 2 ** 20, 1) });
+
+/** Bytes of a disk. */
+export const sayGibibytes = (bytes) => say("unit.gibibytes", { count: sayNumber(bytes / 2 ** 30, 1) });

@@ -1,4 +1,4 @@
-"""``/state`` and ``/events``: how the box is, once or all the time."""
+"""``/state``, ``/board`` and ``/events``: how the box is, once or all the time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from device.api.listening import MEDIA_TYPE, EventStream, Listeners
 from device.api.schemas import responses
+from device.core.board import BoardDocument
 from device.core.ports import Appliance
 from device.core.state import StateDocument
 
@@ -19,6 +20,17 @@ def add_routes(router: APIRouter, appliance: Appliance, *, listeners: Listeners)
     async def state() -> StateDocument:
         """Tell what is known without trying anything; `/readyz` tries."""
         return appliance.state()
+
+    @router.head("/board", include_in_schema=False)
+    @router.get(
+        "/board",
+        tags=["state"],
+        summary="How the board fares: heat, supply, room",
+        responses=responses(),
+    )
+    async def board() -> BoardDocument:
+        """Tell temperatures, what holds the board back, and how much room its disk has."""
+        return appliance.board()
 
     @router.get(
         "/events",

@@ -28,6 +28,7 @@ from device.examine import examine
 from device.metrics.figures import Figures, Sources
 from device.service.bulletin import Bulletin
 from device.service.clock import SystemClock
+from device.service.fitness import take_board
 from tests.builders import a_capture, a_history, a_manifest, a_prediction
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -35,6 +36,11 @@ MAX_PIXELS = 1_000_000
 MAX_UPLOAD_BYTES = 256 * 1024
 SHA256 = "ab" * 32
 SIDE_PX = 64
+WARM_BOARD = BoardHealth(
+    temperatures_celsius={"cpu-thermal": 51.5},
+    flags={"under_voltage": False, "throttled": True},
+    flags_since_start={"under_voltage": True, "throttled": True},
+)
 
 
 class RedIsMalignant:
@@ -195,6 +201,7 @@ class Box:
             bulletin=self.bulletin,
             figures=self.figures,
             clock=self.board.clock,
+            board=lambda: take_board(WARM_BOARD, folder=folder, limit_celsius=80.0),
             software_version="0.1.0",
         )
 
@@ -240,11 +247,7 @@ def some_figures(state, folder):
             state=state,
             camera_restarts=lambda: 2,
             panel=SimpleNamespace(status=lambda: status),
-            board=lambda: BoardHealth(
-                temperatures_celsius={"cpu-thermal": 51.5},
-                flags={"under_voltage": False, "throttled": True},
-                flags_since_start={"under_voltage": True, "throttled": True},
-            ),
+            board=lambda: WARM_BOARD,
             history=folder / "history.sqlite",
             is_clock_trusted=lambda: True,
             model=ModelIdentity(name="scripted", version="1.2.3", sha256=SHA256),

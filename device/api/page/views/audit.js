@@ -28,6 +28,7 @@ export async function showAudit(main, { signal }) {
     try {
       page = await askJson(withQuery("/audit", { limit: PAGE, cursor }), { signal });
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
       below.replaceChildren(problemBox(error, make("button", { type: "button", class: "button", onclick: () => load(cursor) }, say("shell.again"))));
       return;

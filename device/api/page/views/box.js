@@ -1,10 +1,10 @@
 // How the box is, what its light says, whether its clock is right, and who looks after it.
 
-import { loginNeeded } from "../asking.js";
+import { Problem, askJson, loginNeeded, problemBox } from "../asking.js";
 import { heading, make, pairs } from "../elements.js";
 import { checkReadiness, live } from "../live.js";
 import { currentSession, logOut, may } from "../session.js";
-import { say, sayOr } from "../texts.js";
+import { say, sayGibibytes, sayNumber, sayOr } from "../texts.js";
 import { showClock } from "./clock.js";
 
 const LIGHTS = ["starting", "ready", "busy", "benign", "malignant", "uncertain", "retake", "fault", "updating"];
@@ -12,11 +12,14 @@ const PARTS = ["model", "camera", "history", "panel"];
 
 export async function showBox(main, { signal }) {
   const state = make("div", { class: "box-state" });
+  const board = make("div", {}, make("p", {}, say("shell.loading")));
   const clock = make("div", { class: "part" }, make("p", {}, say("shell.loading")));
   main.append(
     heading(1, say("box.title")),
     state,
-    make("p", { class: "actions" }, make("button", { type: "button", class: "button", onclick: checkReadiness }, say("box.check"))),
+    make("p", { class: "actions" }, make("button", { type: "button", class: "button", onclick: check }, say("box.check"))),
+    make("h2", {}, say("box.board")),
+    board,
     make("h2", {}, say("box.clock")),
     clock,
     make("h2", {}, say("box.session")),
@@ -29,11 +32,22 @@ export async function showBox(main, { signal }) {
   const tell = () => state.replaceChildren(...stateParts(live.last));
   live.addEventListener("change", tell, { signal });
   tell();
-  checkReadiness();
+  check();
   await showClock(clock, signal);
+
+  async function check() {
+    checkReadiness();
+    try {
+      board.replaceChildren(pairs(boardRows(await askJson("/board", { signal }))));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      board.replaceChildren(problemBox(error));
+    }
+  }
 }
 
-function stateParts({ kind, parts, software_version: version, certificate_sha256: fingerprint }) {
+function stateParts({ kind, parts, provider, software_version: version, certificate_sha256: fingerprint }) {
   const names = [...new Set([...PARTS, ...Object.keys(parts)])].filter((name) => name in parts);
   const rows = names.map((name) => {
     const isWell = parts[name] === "ok";
@@ -46,8 +60,34 @@ function stateParts({ kind, parts, software_version: version, certificate_sha256
   return [
     make("p", { class: `lead box-kind is-${kind}` }, say(`box.${kind}`)),
     rows.length ? pairs(rows) : "",
+    provider ? make("p", { class: "hint" }, say("box.provider", { provider: sayOr(`provider.${provider}`, provider) })) : "",
     version ? make("p", { class: "hint" }, say("box.version", { version })) : "",
     fingerprint ? make("p", { class: "hint" }, say("box.fingerprint"), " ", make("code", {}, fingerprint)) : "",
+  ];
+}
+
+function boardRows({ temperatures_celsius: temperatures, limit_celsius: limit, limited, limited_since_start: earlier, storage_free_bytes: free, storage_size_bytes: size }) {
+  const hottest = Math.max(...Object.values(temperatures));
+  return [
+    [
+      say("board.temperature"),
+      Number.isFinite(hottest) ? say("board.celsius", { value: sayNumber(hottest) }) : say("board.unknown"),
+      limit === null ? "" : make("p", { class: "hint" }, say("board.limit", { value: sayNumber(limit) })),
+    ],
+    [say("board.supply"), ...supply(limited, earlier)],
+    [say("board.storage"), free === null ? say("board.unknown") : say("board.free", { free: sayGibibytes(free), size: sayGibibytes(size) })],
+  ];
+}
+
+/** What holds the board back, or did so earlier; a board that does not tell is no board that is well. */
+function supply(limited, earlier) {
+  const named = (flags) => Object.keys(flags).filter((name) => flags[name]).map((name) => sayOr(`board.flag.${name}`, name));
+  const [now, before] = [named(limited), named(earlier)];
+  if (!Object.keys(limited).length) return [say("board.unknown")];
+  return [
+    make("span", { class: now.length ? "unwell" : "well" }, now.length ? now.join(", ") : say("board.well")),
+    before.length && !now.length ? make("p", {}, say("board.earlier", { what: before.join(", ") })) : "",
+    now.length || before.length ? make("p", {}, say("board.remedy")) : "",
   ];
 }
 

@@ -22,7 +22,7 @@ export async function showClock(place, signal) {
     make("p", {}, isRight
       ? say("clock.right", { time: sayMoment(told.now) })
       : say("clock.wrong", { time: sayMoment(told.now), difference: sayDifference(difference) })),
-    make("p", { class: told.clock_trusted ? "hint" : "unwell" }, say(`clock.by.${setter}`)),
+    make("p", { class: told.clock_trusted || isRight ? "hint" : "unwell" }, say(`clock.by.${setter}`)),
     may("admin") && told.settable && !(isRight && told.clock_trusted)
       ? make("p", { class: "actions" }, make("button", { type: "button", class: "button", onclick: () => set(place, signal) }, say("clock.set")))
       : "",
@@ -38,12 +38,14 @@ async function set(place, signal) {
   });
   if (!isMeant) return;
   try {
-    const change = await (await send("PUT", "/clock", { now: new Date().toISOString() }, { signal })).json();
+    const change = await (await send("PUT", "/clock", { now: new Date().toISOString() })).json();
+    if (signal.aborted) return;
     await showClock(place, signal);
     place.append(make("p", { class: "done" }, say("clock.done")));
     if (change.chip_set === false) place.append(make("p", { class: "unwell" }, say("clock.chip")));
     announce(say("clock.done"));
   } catch (error) {
+    if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     await showClock(place, signal);
     place.append(problemBox(error));

@@ -64,13 +64,15 @@ async function revoke(token, place, signal) {
   });
   if (!isMeant) return;
   try {
-    await (await ask(`/tokens/${encodeURIComponent(token.token_id)}`, { method: "DELETE", signal })).text();
+    await (await ask(`/tokens/${encodeURIComponent(token.token_id)}`, { method: "DELETE" })).text();
   } catch (error) {
+    if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     await list(place, signal);
     place.append(problemBox(error));
     return;
   }
+  if (signal.aborted) return;
   if (isOwn(token)) {
     loginNeeded.dispatchEvent(new Event("needed"));
     return;

@@ -25,6 +25,17 @@ def test_the_state_is_told_without_trying_anything(client, box):
     assert next(box.checks) == 0
 
 
+def test_the_board_is_told_with_its_heat_its_supply_and_its_room(client):
+    told = client.get("/board").json()
+    assert told.pop("storage_free_bytes") <= told.pop("storage_size_bytes")
+    assert told == {
+        "temperatures_celsius": {"cpu-thermal": 51.5},
+        "limit_celsius": 80.0,
+        "limited": {"under_voltage": False, "throttled": True},
+        "limited_since_start": {"under_voltage": True, "throttled": True},
+    }
+
+
 class Listener:
     """A browser at ``/events`` of an application, without a network in between."""
 
