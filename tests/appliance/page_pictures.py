@@ -5,7 +5,10 @@ A box with the replay camera and its drawn pictures, seen through Chromium.
 """
 
 import io
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +29,7 @@ from tests.appliance.test_page import (
 from tests.appliance.test_serve import Box
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/page"
-MOST_BYTES = 200_000
-"""Above it a picture has to do with fewer colors."""
+TOKENS = {"head of practice": "admin", "front desk": "operate", "prometheus": "read"}
 SAMPLES = Path(__file__).resolve().parents[2] / "device/samples"
 
 
@@ -37,18 +39,10 @@ def save(page: Page, name: str, *, height_px: int | None = None) -> None:
         page.set_viewport_size({"width": page.viewport_size["width"], "height": height_px})
     page.mouse.move(0, 0)
     settle(page)
-    content = page.screenshot()
-    if len(content) > MOST_BYTES:
-        # By octree, which keeps the few colors that stand on a small area.
-        small = (
-            Image.open(io.BytesIO(content))
-            .convert("RGB")
-            .quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        )
-        file = io.BytesIO()
-        small.save(file, "PNG", optimize=True)
-        content = file.getvalue()
-    (FOLDER / f"{name}.png").write_bytes(content)
+    # All its colors: fewer of them turn the small signs of the answers gray.
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(
+        FOLDER / f"{name}.png", optimize=True
+    )
 
 
 def take_until(page: Page, word: str) -> None:
@@ -84,7 +78,7 @@ def walk(browser: Browser, box: Box) -> None:
         take_until(page, "Benign")
         page.get_by_role("button", name=HEATMAP).click()
         page.evaluate("window.scrollTo(0, 0)")
-        save(page, "desktop-answer", height_px=1500)
+        save(page, "desktop-answer", height_px=1540)
     for sample in ("1-nevus.jpg", "3-nevus-hair.jpg", "2-melanoma.jpg"):
         content = (SAMPLES / sample).read_bytes()
         answer = box.ask("/classify", body=content, headers={"Content-Type": "image/jpeg"})[1]
@@ -99,20 +93,43 @@ def walk(browser: Browser, box: Box) -> None:
         page.wait_for_selector(".strip img")
         save(page, "desktop-lesion")
     with visit(DESKTOP, "model", color_scheme="dark") as page:
-        save(page, "desktop-model-dark")
+        save(page, "desktop-model-dark", height_px=1040)
     with visit(DESKTOP, "box") as page:
-        save(page, "desktop-box", height_px=1100)
+        save(page, "desktop-box", height_px=1560)
+    with visit(PHONE, "tokens") as page:
+        page.wait_for_selector(".entries li")
+        save(page, "phone-tokens")
+        page.get_by_role("button", name="Revoke the token of prometheus").click()
+        page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        page.wait_for_selector(".done")
+    with visit(PHONE, "audit") as page:
+        page.wait_for_selector(".entries li")
+        save(page, "phone-audit")
 
 
 def main() -> None:
     """Start a box, walk through its page, and stop it."""
     FOLDER.mkdir(exist_ok=True)
-    box = Box(environment={"EDGEDERM_HISTORY__KEEP_PICTURES": "true"})
+    state = tempfile.TemporaryDirectory()
+    environment = {
+        "EDGEDERM_HISTORY__KEEP_PICTURES": "true",
+        "EDGEDERM_HISTORY__PATH": state.name,
+        "EDGEDERM_SERVER__STATE_PATH": state.name,
+    }
+    for name, role in TOKENS.items():
+        subprocess.run(
+            [sys.executable, "-m", "device", "token", "add", name, "--role", role],
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=True,
+        )
+    box = Box(environment=environment)
     try:
         with sync_playwright() as playwright:
             walk(playwright.chromium.launch(executable_path=CHROMIUM, args=SANDBOX), box)
     finally:
         box.stop()
+        state.cleanup()
 
 
 if __name__ == "__main__":
