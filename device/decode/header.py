@@ -23,6 +23,8 @@ _ALPHA_MODES = frozenset({"LA", "PA", "RGBA"})
 _EXIF_ORIENTATION = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_OFFSET = 24
+_PNG_CHUNK_BYTES = 12
+"""Of length, kind and checksum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,8 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
         max_pixels: Most pixels that may be unpacked.
 
     Raises:
-        DecodeError: Empty, neither JPEG nor PNG, too many pixels, animated, more than 8 bits a
-            channel, CMYK, or with a transparent colour.
+        DecodeError: Empty, neither JPEG nor PNG, too many pixels, a PNG that ends early, animated,
+            more than 8 bits a channel, CMYK, or with a transparent colour.
     """
     if not encoded:
         raise DecodeError(DecodeFault.EMPTY, "picture refused: expected a file, found no bytes")
@@ -69,6 +71,12 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
                 orientation = _orientation(image)
     except DecodeError:
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, 179 million pixels.
+        raise DecodeError(
+            DecodeFault.TOO_LARGE,
+            f"picture refused: expected at most {max_pixels} pixels, found more than anything "
+            "here reads; send a smaller one",
+        ) from error
     except Exception as error:  # Pillow's parsers raise many kinds for crafted files.
         raise DecodeError(
             DecodeFault.NOT_A_PICTURE,
@@ -77,8 +85,8 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
         ) from error
     if frames > 1:
         raise _unsupported("one still picture", f"an animation of {frames} frames")
-    if encoded.startswith(_PNG_SIGNATURE) and encoded[_PNG_BIT_DEPTH_OFFSET] > 8:  # noqa: PLR2004 - bits
-        raise _unsupported("8 bits a channel", f"{encoded[_PNG_BIT_DEPTH_OFFSET]}")
+    if kind == "PNG":
+        _check_png(encoded)
     if mode not in _OPAQUE_MODES | _ALPHA_MODES:
         raise _unsupported("a gray or RGB picture of 8 bits a channel", f"mode {mode}")
     if has_transparent_color:
@@ -90,6 +98,26 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
         has_alpha=mode in _ALPHA_MODES,
         orientation=orientation,
     )
+
+
+def _check_png(encoded: bytes) -> None:
+    """
+    Refuse a PNG file of more than 8 bits a channel, or that promises more bytes than it has.
+
+    OpenCV sets memory aside for a chunk as its length says, up to 4 GB for a file of 100 bytes.
+    """
+    if encoded[_PNG_BIT_DEPTH_OFFSET] > 8:  # noqa: PLR2004 - bits
+        raise _unsupported("8 bits a channel", f"{encoded[_PNG_BIT_DEPTH_OFFSET]}")
+    start, kind = len(_PNG_SIGNATURE), b""
+    while kind != b"IEND" and start + _PNG_CHUNK_BYTES <= len(encoded):
+        length, kind = struct.unpack_from(">I4s", encoded, start)
+        start += _PNG_CHUNK_BYTES + length
+    if kind != b"IEND" or start > len(encoded):
+        raise DecodeError(
+            DecodeFault.TRUNCATED,
+            "picture refused: expected a whole PNG file, found one that ends early or is damaged; "
+            "send it again",
+        )
 
 
 def _orientation(image: Image.Image) -> int:

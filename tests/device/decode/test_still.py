@@ -1,7 +1,9 @@
 """Every odd picture is decoded rightly or refused with a fault that its sender can act on."""
 
 import io
+import resource
 import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -173,6 +175,28 @@ def test_a_jpeg_with_a_hole_is_refused(start, end, options, add, enough_px):
     assert fault_of(content, enough_px=enough_px) is DecodeFault.TRUNCATED
 
 
+@pytest.mark.parametrize("kind", [b"IDAT", b"tEXt", b"none"])
+@pytest.mark.parametrize("promised_bytes", [10**5, 10**9, 2**32 - 1])
+def test_what_a_png_promises_and_does_not_hold_costs_nothing(promised_bytes, kind):
+    """Found by the fuzzer: OpenCV set that much memory aside."""
+    content = encoded(picture(), "PNG")
+    head, data = content[:33], content[33:]
+    assert data[4:8] == b"IDAT"
+    content = head + promised_bytes.to_bytes(4, "big") + kind + data[8:]
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert fault_of(content) in {DecodeFault.TRUNCATED, DecodeFault.NOT_A_PICTURE}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < peak_kb + 50_000
+
+
+def test_a_png_that_ends_without_its_end_is_refused():
+    assert fault_of(encoded(picture(), "PNG")[:-12]) is DecodeFault.TRUNCATED
+
+
+def test_what_lies_behind_the_end_of_a_png_does_not_matter():
+    content = encoded(picture(), "PNG") + b"more"
+    assert decode(content, max_pixels=MAX_PIXELS, enough_px=512).shape == (150, 200, 3)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("quality", [30, 75, 95, 100])
 @pytest.mark.parametrize("level", [0, 1, 60, 127, 128, 129, 255])
@@ -205,6 +229,13 @@ def test_too_many_pixels_are_refused_and_the_limit_itself_is_not():
     content = encoded(picture(), "PNG")
     assert fault_of(content, max_pixels=150 * 200 - 1) is DecodeFault.TOO_LARGE
     assert decode(content, max_pixels=150 * 200, enough_px=512).shape == (150, 200, 3)
+
+
+def test_a_picture_beyond_what_pillow_reads_has_too_many_pixels():
+    content = bytearray(encoded(picture(), "PNG"))
+    content[16:24] = (50_000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    assert fault_of(bytes(content)) is DecodeFault.TOO_LARGE
 
 
 def test_a_picture_that_unpacks_to_64_megapixels_costs_no_memory():

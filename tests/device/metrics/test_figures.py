@@ -144,8 +144,9 @@ def test_what_is_looked_up_is_what_the_parts_say_now(figures):
     assert found["edgederm_history_bytes",] == 1500
     assert 0 < found["edgederm_storage_free_bytes",] <= found["edgederm_storage_size_bytes",]
     assert found["edgederm_clock_trusted",] == 0
-    model = (("name", 'a "b"\n\\c'), ("sha256", "ab" * 32), ("version", "1.2.3"))
-    assert found["edgederm_model_info", *model] == 1
+    labels = (("name", 'a "b"\n\\c'), ("sha256", "ab" * 32), ("version", "1.2.3"))
+    model = ("edgederm_model_info", *labels)
+    assert found[model] == 1
     assert found["edgederm_software_info", ("version", "0.1.0")] == 1
     assert found["process_resident_memory_bytes",] > 1e6
 
