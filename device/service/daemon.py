@@ -56,6 +56,8 @@ class Connection(H11Protocol):
             self.transport.abort()
         else:
             bound_unread(self.transport.get_extra_info("socket"))
+            if sys.version_info < (3, 11) and self.transport.get_extra_info("ssl_object"):
+                bound_goodbye(self.transport, self.loop)
             self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -163,7 +165,7 @@ class Loop(asyncio.SelectorEventLoop):
         """Bound how long a server that speaks TLS waits for its clients."""
         if options.get("ssl") is not None:
             options["ssl_handshake_timeout"] = HANDSHAKE_TIMEOUT_S
-            if sys.version_info >= (3, 11):  # Earlier ones do not wait for the client's goodbye.
+            if sys.version_info >= (3, 11):  # For earlier ones see bound_goodbye.
                 options["ssl_shutdown_timeout"] = _GOODBYE_TIMEOUT_S
         return await super().create_server(*arguments, **options)
 
@@ -171,6 +173,17 @@ class Loop(asyncio.SelectorEventLoop):
 def bound_unread(connection: socket.socket) -> None:
     """Let the kernel drop a client that takes nothing; without it an answer could wait for ever."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_TIMEOUT_S * 1000))
+
+
+def bound_goodbye(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    """Bound how long a close waits for the client to take leave of TLS; Python 3.10 does not."""
+    close = transport.close
+
+    def close_in_time() -> None:
+        close()
+        loop.call_later(_GOODBYE_TIMEOUT_S, transport.abort)
+
+    transport.close = close_in_time  # type: ignore[method-assign]
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -188,6 +188,21 @@ def test_one_who_never_agrees_on_tls_is_sent_away(serving):
     assert time.monotonic() - began_s < 5
 
 
+def test_one_who_never_takes_leave_of_tls_is_let_go(serving, certificate):
+    """Else the connection would keep its place, and hold up the end of the box."""
+    trusting = ssl.create_default_context(cafile=certificate.certificate)
+    client = trusting.wrap_socket(
+        socket.create_connection(serving, 10), server_hostname="localhost"
+    )
+    client.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+    with socket.socket(fileno=client.detach()) as silent:
+        silent.settimeout(20)
+        with contextlib.suppress(ConnectionResetError):
+            while silent.recv(1000):  # its own leave, then the end
+                pass
+
+
 def test_old_tls_is_refused(serving):
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
