@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help run test soak lint train-demo weights lock clean
+.PHONY: help run test soak fuzz lint train-demo weights lock clean
 
 PYTHON ?= python3
 PY := 3.$(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev/null)
@@ -22,6 +22,7 @@ DEVICE := .venv/.installed-$(PY)
 DEVICE_TEST := .venv-device-test/.installed-$(PY)
 DEV := .venv-dev/.installed-$(PY)
 CLUSTER := .venv-dev/.installed-cluster
+FUZZ := .venv-fuzz/.installed-$(PY)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -33,9 +34,13 @@ test: $(DEVICE_TEST) $(DEV) $(CLUSTER) ## run all tests, the portable ones under
 	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/appliance tests/architecture
 	.venv-dev/bin/python -m pytest --cov=device
 
-soak: $(DEV) ## what takes too long for every commit: 2,000 made-up requests, 10,000 presses
+soak: $(DEV) ## what takes too long for every commit: 2,000 requests, 10,000 presses, make fuzz
 	PYTHONPATH=. .venv-dev/bin/python tests/device/api/test_openapi_cases.py 2000
 	.venv-dev/bin/python -m bench.soak
+	$(MAKE) fuzz
+
+fuzz: $(FUZZ) ## ten minutes of made-up uploads, led by the code that they reach; x86-64 only
+	.venv-fuzz/bin/python -m tests.fuzz.upload --seconds 600
 
 lint: $(DEV) ## check style, types, spelling and the direction of imports
 	.venv-dev/bin/ruff check .
@@ -54,7 +59,7 @@ lock: ## resolve locks/*.in again
 	locks/compile.sh $(PYTHON)
 
 clean: ## remove the environments and the tools' caches
-	rm -rf .venv .venv-* .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .coverage .fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find device training tests bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(DEVICE): $(DEVICE_LOCK)
@@ -69,6 +74,13 @@ $(DEVICE_TEST): $(DEVICE_LOCK) locks/dev.txt
 	@echo "Installing the device's lock and the test tools into .venv-device-test ..."
 	@$(PYTHON) -m venv --clear .venv-device-test
 	@.venv-device-test/bin/python $(PIP_INSTALL) -r $< -r locks/dev.txt
+	@touch $@
+
+$(FUZZ): $(DEVICE_LOCK) locks/fuzz.txt
+	@deploy/preflight.sh $(PYTHON) 3.11
+	@echo "Installing the device's lock and a fuzzer into .venv-fuzz ..."
+	@$(PYTHON) -m venv --clear .venv-fuzz
+	@.venv-fuzz/bin/python $(PIP_INSTALL) -r $< -r locks/fuzz.txt
 	@touch $@
 
 $(DEV): locks/training-cpu.txt locks/training-cuda.txt locks/dev.txt

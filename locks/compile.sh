@@ -15,12 +15,12 @@ $venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$uv_vers
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# resolve NAME "PYTHONS" INPUT [OPTION...]: writes NAME.txt
+# [machines=MACHINE] resolve NAME "PYTHONS" INPUT [OPTION...]: writes NAME.txt
 resolve() {
     local name=$1 pythons=$2 input=$3 first=''
     shift 3
     for python in $pythons; do
-        for machine in x86_64 aarch64; do
+        for machine in ${machines:-x86_64 aarch64}; do
             local out=$work/$name-$python-$machine.txt
             # Pythons after the first take the first one's pins, so that only a conflict can differ.
             $venv/bin/uv pip compile "$input" "$@" ${first:+--constraints "$first"} --quiet \
@@ -46,6 +46,7 @@ sed -i '/^# The following packages were excluded/,$d' training-cpu.txt
 grep -v '^#' torch-cpu.in >>training-cpu.txt
 resolve dev "3.11 3.12 3.13" dev.in --constraints training-cpu.txt
 resolve cluster "3.11 3.12 3.13" cluster.in --constraints training-cpu.txt --constraints dev.txt
+machines=x86_64 resolve fuzz "3.11 3.12 3.13" fuzz.in
 resolve weights "3.11 3.12 3.13" weights.in --no-deps
 # An environment of its own: ansible does not go on top of any other.
 resolve deploy "3.11 3.12 3.13" deploy.in
