@@ -104,15 +104,17 @@ def _check_png(encoded: bytes) -> None:
     """
     Refuse a PNG file of more than 8 bits a channel, or that promises more bytes than it has.
 
-    OpenCV sets memory aside for a chunk as its length says, up to 4 GB for a file of 100 bytes.
+    OpenCV sets memory aside for a chunk as its length says, up to 4 GB for a file of 100 bytes; and
+    it goes on behind an end that comes before the picture.
     """
     if encoded[_PNG_BIT_DEPTH_OFFSET] > 8:  # noqa: PLR2004 - bits
         raise _unsupported("8 bits a channel", f"{encoded[_PNG_BIT_DEPTH_OFFSET]}")
-    start, kind = len(_PNG_SIGNATURE), b""
-    while kind != b"IEND" and start + _PNG_CHUNK_BYTES <= len(encoded):
+    start, kinds = len(_PNG_SIGNATURE), set[bytes]()
+    while b"IEND" not in kinds and start + _PNG_CHUNK_BYTES <= len(encoded):
         length, kind = struct.unpack_from(">I4s", encoded, start)
         start += _PNG_CHUNK_BYTES + length
-    if kind != b"IEND" or start > len(encoded):
+        kinds.add(kind)
+    if not {b"IDAT", b"IEND"} <= kinds or start > len(encoded):
         raise DecodeError(
             DecodeFault.TRUNCATED,
             "picture refused: expected a whole PNG file, found one that ends early or is damaged; "

@@ -78,6 +78,7 @@ def pictures():
         "huge": resized(png, 50_000, 50_000),
         "wide": resized(png, 20_000, 64),
         "promising": png[:33] + (10**9).to_bytes(4, "big") + png[37:],
+        "ended": png[:33] + png[-12:] + png[33:],
         "cut": jpeg[: len(jpeg) // 2],
         "cut-png": png[: len(png) // 2],
         "hole": jpeg[: scan + 200] + jpeg[-400:],

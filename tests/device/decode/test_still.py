@@ -188,6 +188,15 @@ def test_what_a_png_promises_and_does_not_hold_costs_nothing(promised_bytes, kin
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < peak_kb + 50_000
 
 
+def test_what_a_png_promises_behind_an_end_without_a_picture_costs_nothing():
+    """Found by the fuzzer, too: there OpenCV does not stop."""
+    content = encoded(picture(), "PNG")
+    content = content[:33] + content[-12:] + b"\xff\xff\xff\xffIDAT" + bytes(100)
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert fault_of(content) is DecodeFault.TRUNCATED
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < peak_kb + 50_000
+
+
 def test_a_png_that_ends_without_its_end_is_refused():
     assert fault_of(encoded(picture(), "PNG")[:-12]) is DecodeFault.TRUNCATED
 
