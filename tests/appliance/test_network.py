@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -168,9 +167,8 @@ def test_those_who_listen_do_not_hold_up_the_end(box, operator):
     listening.request("GET", "/events", headers={"Authorization": f"Bearer {operator}"})
     stream = listening.getresponse()
     stream.readline()
-    began_s = time.monotonic()
     assert box.stop() == 0
-    assert time.monotonic() - began_s < 4
+    assert "graceful shutdown exceeded" not in "".join(box.log)
     stream.read()
     listening.close()
     assert "Traceback" not in "".join(box.log)

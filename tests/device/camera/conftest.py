@@ -41,16 +41,27 @@ def _no_thread_stays() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        thread.join(1)
+        thread.join(10)
         assert not thread.is_alive(), thread.name
 
 
+@pytest.fixture(autouse=True)
+def _grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream ends a capture itself, however busy the machine is."""
+    monkeypatch.setattr(bounded, "GRACE_S", 10.0)
+
+
 @pytest.fixture
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test reach the end of every wait."""
-    monkeypatch.setattr(bounded, "OPEN_TIMEOUT_S", 0.03)
+def short_waits(monkeypatch: pytest.MonkeyPatch, _grace: None) -> None:
+    """Let a test reach the end of a capture and of a close that hang; opening takes its time."""
     monkeypatch.setattr(bounded, "CLOSE_TIMEOUT_S", 0.03)
     monkeypatch.setattr(bounded, "GRACE_S", 0.01)
+
+
+@pytest.fixture
+def short_opening(monkeypatch: pytest.MonkeyPatch, short_waits: None) -> None:
+    """Let a test reach the end of an opening that hangs."""
+    monkeypatch.setattr(bounded, "OPEN_TIMEOUT_S", 0.03)
 
 
 @pytest.fixture

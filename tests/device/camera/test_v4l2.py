@@ -34,7 +34,7 @@ def test_format_size_and_buffers_are_set_in_this_order(usb, camera):
 
 def test_opencv_is_called_in_one_thread_that_is_not_ours(usb, camera):
     with camera:
-        camera.glance(1.0)
+        camera.glance(10.0)
     (thread,) = usb.threads
     assert thread != threading.get_ident()
 
@@ -44,7 +44,7 @@ def test_channels_come_as_red_green_blue(usb, camera, is_jpeg):
     if not is_jpeg:
         usb.formats = (YUYV,)
     with camera:
-        pixels_HWC = camera.glance(1.0).pixels_HWC
+        pixels_HWC = camera.glance(10.0).pixels_HWC
     assert pixels_HWC.shape == (48, 64, 3)
     assert pixels_HWC.dtype == np.uint8
     np.testing.assert_allclose(pixels_HWC[0, 0, :2], (RED, GREEN), atol=3)
@@ -55,7 +55,7 @@ def test_a_size_that_the_driver_refuses_is_taken_as_it_gives_it(usb, caplog):
         caplog.at_level(logging.INFO),
         V4L2Camera(str(usb.device), width_px=2028, height_px=1520) as camera,
     ):
-        assert camera.glance(1.0).pixels_HWC.shape == (48, 64, 3)
+        assert camera.glance(10.0).pixels_HWC.shape == (48, 64, 3)
     assert "fourcc=MJPG width_px=64 height_px=48 wanted_width_px=2028" in caplog.text
 
 
@@ -67,7 +67,7 @@ def test_frames_from_before_the_call_are_passed_over(usb, camera, clock):
         for _ in range(3):
             usb.idle()
             before = usb.made
-            number = number_of(camera.glance(1.0).pixels_HWC)
+            number = number_of(camera.glance(10.0).pixels_HWC)
             assert number == before + 2
 
 
@@ -76,17 +76,17 @@ def test_a_stamp_of_our_clock_saves_waiting_for_buffers_that_hold_nothing(usb, c
     with camera:
         usb.held.clear()
         before = usb.made
-        assert number_of(camera.glance(1.0).pixels_HWC) == before + 2
+        assert number_of(camera.glance(10.0).pixels_HWC) == before + 2
         usb.clock = "none"
         before = usb.made
-        assert number_of(camera.glance(1.0).pixels_HWC) == before + 4
+        assert number_of(camera.glance(10.0).pixels_HWC) == before + 4
 
 
 @pytest.mark.parametrize("fault", ["broken", "missing"])
 def test_a_broken_frame_is_replaced_by_the_next_whole_one(usb, camera, fault):
     with camera:
         getattr(usb, fault).update({3, 4})
-        assert number_of(camera.glance(1.0).pixels_HWC) == 5
+        assert number_of(camera.glance(10.0).pixels_HWC) == 5
 
 
 def test_a_cut_frame_is_broken_even_if_opencv_would_fill_it(usb, camera, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_cut_frame_is_broken_even_if_opencv_would_fill_it(usb, camera, monkeyp
     monkeypatch.setattr(v4l2.cv2, "imdecode", lambda *_: np.full((48, 64, 3), 4, dtype=np.uint8))
     with camera:
         usb.broken.update({3, 4})
-        camera.glance(1.0)
+        camera.glance(10.0)
     assert usb.made == 5
 
 
@@ -104,7 +104,7 @@ def test_broken_frames_alone_end_at_the_deadline(usb, camera):
         camera,
         pytest.raises(CameraError, match=r"no whole frame in time, [1-9]\d* broken ones; use a"),
     ):
-        camera.capture(0.03)
+        camera.capture(0.5)
 
 
 def test_what_opencv_cannot_convert_is_a_broken_frame(usb, camera, monkeypatch):
@@ -114,7 +114,7 @@ def test_what_opencv_cannot_convert_is_a_broken_frame(usb, camera, monkeypatch):
     with camera:
         monkeypatch.setattr(v4l2.cv2, "imdecode", refuse)
         with pytest.raises(CameraError, match="broken ones"):
-            camera.capture(0.02)
+            camera.capture(0.5)
 
 
 def test_an_unplugged_camera_is_told_from_one_that_fell_silent(usb, camera):
@@ -122,10 +122,10 @@ def test_an_unplugged_camera_is_told_from_one_that_fell_silent(usb, camera):
         usb.is_stalled = True
         usb.go_on.set()
         with pytest.raises(CameraError, match="stopped delivering frames; plug it in"):
-            camera.glance(1.0)
+            camera.glance(10.0)
         usb.unplug()
         with pytest.raises(CameraError, match="was unplugged; plug it in, check `v4l2-ctl --list"):
-            camera.glance(1.0)
+            camera.glance(10.0)
 
 
 def test_a_camera_without_a_first_frame_does_not_open(usb, camera):
@@ -136,7 +136,7 @@ def test_a_camera_without_a_first_frame_does_not_open(usb, camera):
     assert usb.calls[-1] == "release"
 
 
-@pytest.mark.usefixtures("short_waits")
+@pytest.mark.usefixtures("short_opening")
 def test_a_driver_that_hangs_while_opening_is_left_behind(usb, camera, caplog):
     """And lets go of the device as soon as it returns."""
     usb.is_stalled = True
@@ -147,7 +147,7 @@ def test_a_driver_that_hangs_while_opening_is_left_behind(usb, camera, caplog):
     (thread,) = [thread for thread in threading.enumerate() if thread.name == camera.name]
     assert thread.daemon, "it would keep the process from ending"
     usb.go_on.set()
-    thread.join(1)
+    thread.join(10)
     assert usb.calls[-1] == "release"
 
 
@@ -160,7 +160,7 @@ def test_a_frame_that_came_too_late_is_not_the_next_answer(usb, camera):
         usb.is_stalled = False
         usb.go_on.set()
         before = usb.made
-        assert number_of(camera.glance(1.0).pixels_HWC) > before
+        assert number_of(camera.glance(10.0).pixels_HWC) > before
 
 
 def test_a_busy_device_is_told_apart(usb, camera):
@@ -210,9 +210,9 @@ def test_brightness_comes_to_rest_before_a_frame_counts(usb, camera):
 
 def test_light_that_never_rests_is_an_error_that_says_what_to_do(usb, camera):
     usb.restless_frames = 10**9
-    told = r"did not come to rest within 0\.05 s; hold still"
+    told = r"did not come to rest within 0\.5 s; hold still"
     with camera, pytest.raises(CameraError, match=told):
-        camera.capture(0.05)
+        camera.capture(0.5)
 
 
 def test_exposure_and_white_balance_are_held_for_a_capture_and_let_go_after_it(usb, camera):

@@ -41,7 +41,7 @@ def test_a_wait_ends_at_its_limit(rig):
     with rig.lines as lines:
         began_s = time.monotonic()
         assert not lines.wait(0.03)
-        assert 0.03 <= time.monotonic() - began_s < 1.0
+        assert 0.03 <= time.monotonic() - began_s < 5.0
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0])

@@ -32,7 +32,7 @@ async def answering(scope, receive, send):
 def connect(monkeypatch):
     """Open connections to a server whose limits are small."""
     monkeypatch.setattr(daemon, "MOST_CONNECTIONS", 3)
-    monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 1.0)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
@@ -65,7 +65,7 @@ def is_closed(client):
 def test_a_connection_that_says_nothing_is_closed(connect):
     began_s = time.monotonic()
     assert is_closed(connect())
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < 5
 
 
 def test_a_head_that_drips_is_cut_off_also_behind_an_answer(connect):
@@ -74,10 +74,10 @@ def test_a_head_that_drips_is_cut_off_also_behind_an_answer(connect):
     assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
     began_s = time.monotonic()
     with contextlib.suppress(ConnectionError):
-        while time.monotonic() - began_s < 2:
+        while time.monotonic() - began_s < 10:
             client.sendall(b"G")
             time.sleep(0.05)
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < 10
 
 
 def test_a_body_may_take_longer_than_a_head(connect):
@@ -85,7 +85,7 @@ def test_a_body_may_take_longer_than_a_head(connect):
     client = connect()
     client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
     for _ in range(2):
-        time.sleep(0.3)
+        time.sleep(0.7)
         client.sendall(b"x")
     assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
 
@@ -139,7 +139,7 @@ def certificate(tmp_path):
 @pytest.fixture
 def serving(certificate, monkeypatch):
     """A server that speaks TLS, on the daemon's own loop; its address."""
-    monkeypatch.setattr(daemon, "HANDSHAKE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(daemon, "HANDSHAKE_TIMEOUT_S", 2.0)
     monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 30.0)
     servers, begun = [], threading.Event()
 
