@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from training.errors import RunError
 from training.recipes.demo import demo_student, demo_teacher
 from training.recipes.ham10000 import (
-    ham10000_all_stages,
     ham10000_supervised,
     student_control,
     student_distilled,
@@ -18,7 +17,6 @@ from training.runs import RunConfig
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "demo_student": demo_student,
     "demo_teacher": demo_teacher,
-    "ham10000_all_stages": ham10000_all_stages,
     "ham10000_supervised": ham10000_supervised,
     "student_control": student_control,
     "student_distilled": student_distilled,

@@ -1,6 +1,8 @@
-"""The six stages as we ship them."""
+"""The six stages with our parameters, and which of them the shipped student goes without."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from device.core.manifest import (
     ColorConstancy,
@@ -12,16 +14,27 @@ from device.core.manifest import (
     Resize,
 )
 
+SHIPPED_OFF = ("hair_removal", "denoise", "color_constancy", "local_contrast")
+"""They cost time and harm the ranking: docs/ablation/table.md has the figures."""
 
-def six_stages(side_px: int, *, color_constancy: bool = True) -> PreprocessSpec:
-    """All six stages with mild parameters, for a model of *side_px*; one can be switched off."""
+
+def six_stages(side_px: int, *, off: Collection[str] = ()) -> PreprocessSpec:
+    """
+    All six stages with mild parameters.
+
+    Args:
+        side_px: Of the model's input.
+        off: Names of stages that are switched off.
+    """
     return PreprocessSpec(
         version=1,
         stages=(
-            FieldOfView(enabled=True, dark_share=0.3, smallest_side_share=0.5),
+            FieldOfView(
+                enabled="field_of_view" not in off, dark_share=0.3, smallest_side_share=0.5
+            ),
             Resize(side_px=side_px),
             HairRemoval(
-                enabled=True,
+                enabled="hair_removal" not in off,
                 kernel_px=7,
                 threshold_levels=14,
                 shortest_px=24,
@@ -29,8 +42,13 @@ def six_stages(side_px: int, *, color_constancy: bool = True) -> PreprocessSpec:
                 densest_share=0.15,
                 inpaint_radius_px=2,
             ),
-            Denoise(enabled=True, diameter_px=3, sigma_color_levels=12.0, sigma_space_px=1.5),
-            ColorConstancy(enabled=color_constancy, norm_order=6),
-            LocalContrast(enabled=True, clip_limit=1.0, tiles=4),
+            Denoise(
+                enabled="denoise" not in off,
+                diameter_px=3,
+                sigma_color_levels=12.0,
+                sigma_space_px=1.5,
+            ),
+            ColorConstancy(enabled="color_constancy" not in off, norm_order=6),
+            LocalContrast(enabled="local_contrast" not in off, clip_limit=1.0, tiles=4),
         ),
     )

@@ -54,7 +54,7 @@ def _teacher(
     return RunConfig(
         recipe=name,
         seed=1,
-        preprocess=six_stages(side_px, color_constancy=False),
+        preprocess=six_stages(side_px, off=("color_constancy",)),
         variants=4,
         model=TeacherConfig(backbones=backbones, hidden_channels=256, dropout=0.2, drop_path=0.1),
         augment=AugmentConfig(),

@@ -12,7 +12,7 @@ def test_all_six_stages_are_timed(monkeypatch):
     monkeypatch.setattr(stage_cost, "REPEATS", 2)
     threads = cv2.getNumThreads()
     small, large = measure_stages(
-        six_stages(48, color_constancy=False), sizes_px=((64, 48), (800, 600))
+        six_stages(48, off=("color_constancy",)), sizes_px=((64, 48), (800, 600))
     )
     assert (small.width_px, small.height_px) == (64, 48)
     assert list(small.ms) == [
