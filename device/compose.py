@@ -467,6 +467,8 @@ def serve(settings: Settings) -> None:
 
     def give_up(why: str) -> None:
         reasons.append(why)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            _end_stuck(why)  # Nothing is served yet: the signal would be an end without a status.
         os.kill(os.getpid(), signal.SIGTERM)
 
     notifier = Notifier()
@@ -489,9 +491,13 @@ def serve(settings: Settings) -> None:
             ),
         )
     if reasons:
-        _log.critical("event=box.stopped detail=%r", reasons[0])
-        logging.shutdown()
-        os._exit(STUCK_STATUS)
+        _end_stuck(reasons[0])
+
+
+def _end_stuck(why: str) -> None:
+    _log.critical("event=box.stopped detail=%r", why)
+    logging.shutdown()
+    os._exit(STUCK_STATUS)
 
 
 def take_picture(settings: Settings) -> tuple[Capture, QualityReport, bytes]:

@@ -33,6 +33,13 @@ compose.CAMERAS["simulated"] = lambda settings: SimulatedCamera(
 sys.exit(cli.main(["serve"]))
 """
 
+# So slow that nothing is served yet when the box gives up.
+SLOW_START = """
+import time
+build = compose.build_application
+compose.build_application = lambda *parts: (time.sleep(2), build(*parts))[1]
+"""
+
 
 def wait_for(is_so):
     deadline_s = time.monotonic() + 30
@@ -119,11 +126,14 @@ def test_a_preview_shows_what_the_camera_sees(box):
     assert box.frames.preview().result(timeout=5).startswith(b"\xff\xd8")
 
 
-def test_a_box_whose_camera_stays_stuck_ends_with_a_status_that_says_start_me_again(tmp_path):
+@pytest.mark.parametrize("start", ["", SLOW_START])
+def test_a_box_whose_camera_stays_stuck_ends_with_a_status_that_says_start_me_again(
+    tmp_path, start
+):
     """No signal, no request: it finds out by itself, and no call of the driver holds it back."""
     pytest.importorskip("onnx", reason="the model is made on the spot")
     ended = subprocess.run(
-        [sys.executable, "-c", STUCK],
+        [sys.executable, "-c", STUCK.replace("sys.exit", start + "sys.exit")],
         env={
             **os.environ,
             "EDGEDERM_HISTORY__PATH": str(tmp_path),
