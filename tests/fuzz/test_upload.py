@@ -8,6 +8,8 @@ from tests.fuzz.seeds import PNG, STATED, drawn, encoded, seeds, with_checksums
 from tests.fuzz.upload import figures
 
 pytestmark = pytest.mark.portable
+SCORED = {"benign", "malignant", "uncertain"}
+"""Which of them, is the model's to say."""
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,8 @@ def box(tmp_path_factory):
 def test_the_seeds_reach_every_answer_about_a_picture(box):
     said = {box.ask(content) for content in seeds().values()}
     assert said >= {f"picture-{fault.value}" for fault in DecodeFault}
-    assert said >= {"benign", "retake", "bad-request", "media-type"}
+    assert said >= {"retake", "bad-request", "media-type"}
+    assert said & SCORED
 
 
 def test_a_body_over_the_limit_is_refused(box):
@@ -34,7 +37,7 @@ def test_a_fault_of_the_box_is_an_undocumented_answer(box, monkeypatch):
     with pytest.raises(UndocumentedError, match="status 503"):
         box.ask(seeds()["baseline"])
     monkeypatch.undo()
-    assert box.ask(seeds()["baseline"]) == "benign"
+    assert box.ask(seeds()["baseline"]) in SCORED
 
 
 def test_an_input_names_its_media_type_and_its_pieces():
