@@ -1,5 +1,5 @@
 """
-The command line: serve, classify, inspect, capture, doctor, panel-test, history, token.
+The command line: serve, classify, inspect, capture, doctor, panel-test, history, token, model.
 
 Nothing heavy is imported before a verb needs it, so that help and errors come at once.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from device.commands import capture, doctor, history, token
+from device.commands import capture, doctor, history, model, token
 from device.core.document import NOTICE, AnswerDocument
 from device.core.errors import EdgeDermError
 from device.settings import ModelSettings, Settings, load_settings
@@ -140,7 +140,16 @@ VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "panel-test": panel_test,
     "history": history.run,
     "token": token.run,
+    "model": model.run,
 }
+ARGUMENTS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "capture": capture.add_arguments,
+    "doctor": doctor.add_arguments,
+    "history": history.add_arguments,
+    "token": token.add_arguments,
+    "model": model.add_arguments,
+}
+"""Of the verbs that have a file of their own."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,14 +166,8 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--settings", type=Path, metavar="FILE", help="TOML file; see docs/settings.md"
         )
-        if name == "capture":
-            capture.add_arguments(verb)
-        if name == "doctor":
-            doctor.add_arguments(verb)
-        if name == "history":
-            history.add_arguments(verb)
-        if name == "token":
-            token.add_arguments(verb)
+        if name in ARGUMENTS:
+            ARGUMENTS[name](verb)
         if name == "panel-test":
             for option, default, text in (
                 ("--seconds", 4.0, "for each state of the light"),

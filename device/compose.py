@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,12 +22,12 @@ from typing import TYPE_CHECKING
 
 from device import __version__
 from device.board import find_board
+from device.compose_model import load_model, open_models
 from device.core.access import TokenKeeping
 from device.core.board import PanelLines
 from device.core.checkup import Finding
-from device.core.errors import CameraError, DecodeError, SettingsError
+from device.core.errors import CameraError, DecodeError, EdgeDermError, SettingsError
 from device.core.ports import Appliance, Application, Camera, Readiness, SelfTestingClassifier
-from device.core.stopwatch import Recorder
 from device.core.values import Capture, QualityReport
 from device.panel.lines import Lines
 from device.settings import (
@@ -42,18 +43,18 @@ if TYPE_CHECKING:
     from device.access.certificate import Certificate
     from device.history import Archive
     from device.service.notify import Notifier
+    from device.updates.updater import Updater
 
 _log = logging.getLogger(__name__)
 STUCK_STATUS = 75
-"""Exit status of a box that must be started anew: a failure that may pass (``EX_TEMPFAIL``)."""
+"""Exit status of a box that must be started anew (``EX_TEMPFAIL``): for its camera, or with another
+model."""
 _OPENING_S = 15.0
 """A camera may take so long to open and to close."""
 WATCH_EVERY_S = 10.0
 """A part that broke is shown within this time and the part's own limit."""
 _MARGIN_S = 30.0
 """The watch ends a box in order; systemd's watchdog comes so much later."""
-_WARM_UP_DRAWN_PX = 256
-"""Drawing a large lesion would take longer than all the rest of a start."""
 
 
 def _replay(settings: CameraSettings) -> Camera:
@@ -176,40 +177,12 @@ def walk_panel(
 
 def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
     """
-    Load the model, see it pass its own golden case, and let every stage run once.
-
-    The first run of a stage fills tables and takes a hundred times as long as the second; it
-    shall not be somebody's answer.
+    Load the model that would answer, without beginning or ending a trial.
 
     Raises:
-        ModelError: The file is refused, or the case fails.
+        ModelError: Not even the shipped model can be used, or the named file cannot.
     """
-    import cv2
-
-    from device.classifier import OnnxClassifier
-    from device.drawing import draw_lesion
-    from device.examine import examine
-    from device.preprocess.pipeline import WORKING_FACTOR
-
-    # One picture at a time: OpenCV's threads would only wait for each other and the network.
-    cv2.setNumThreads(settings.threads)
-    classifier = OnnxClassifier(
-        settings.path,
-        threads=settings.threads,
-        provider=settings.provider,
-        falls_back=settings.provider_fallback,
-    )
-    classifier.self_test()
-    # A file, and larger than the working copy: else decoding and shrinking would stay cold.
-    side_px = (WORKING_FACTOR + 1) * classifier.manifest.preprocess.side_px
-    drawn_HWC = draw_lesion(0, height_px=_WARM_UP_DRAWN_PX, width_px=_WARM_UP_DRAWN_PX)
-    warm_up = Capture(
-        source="warm-up",
-        captured_at=datetime.now(timezone.utc),
-        encoded=cv2.imencode(".jpg", cv2.resize(drawn_HWC, (side_px, side_px)))[1].tobytes(),
-    )
-    examine(warm_up, classifier, Recorder(time.perf_counter_ns), max_pixels=side_px**2)
-    return classifier
+    return load_model(settings, open_models(settings), is_start=False)[0]
 
 
 def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
@@ -241,12 +214,17 @@ def _only_said(why: str) -> None:
     _log.critical("event=box.would_stop detail=%r", why)
 
 
+def _unshown(*, is_updating: bool) -> None:
+    """A box without a light tells who asks."""
+
+
 @contextmanager
 def appliance(
     settings: Settings,
     *,
     give_up: Callable[[str], None] = _only_said,
     notifier: Notifier | None = None,
+    restart: Callable[[str], None] = _only_said,
 ) -> Iterator[Appliance]:
     """
     Start all parts in order and stop them in reverse, also when one fails to start.
@@ -263,6 +241,8 @@ def appliance(
         settings: All of them.
         give_up: Told why when only a new process can help; it should stop the box.
         notifier: Who is told how the parts are; one for whoever started the process if not given.
+        restart: Told why when the box is to go on with another model; it should stop the box and
+            start it anew.
 
     Raises:
         AccessError: The certificate cannot be used.
@@ -280,6 +260,7 @@ def appliance(
     from device.service.state import take_state
     from device.service.watch import Watch
     from device.service.worker import LONGEST_TURN_S, Worker
+    from device.updates.updater import Updater
 
     certificate = find_certificate(settings.server)
     notifier = notifier or Notifier()
@@ -292,7 +273,8 @@ def appliance(
             # First of all, so that the light says that the box is starting.
             lines = PANELS[settings.panel.kind](settings.panel)
             panel = stack.enter_context(PanelThread(lines, shown_s=settings.panel.answer_s))
-        classifier = load_classifier(settings.model)
+        models = open_models(settings.model)
+        classifier, candidate = load_model(settings.model, models, is_start=True)
         archive = open_history(settings.history, repairs=True)
         if settings.history.keep_pictures:
             archive.keep_pictures(
@@ -301,6 +283,17 @@ def appliance(
                 max_pixels=settings.picture.max_pixels,
             )
         stack.enter_context(archive)
+        updater = Updater(
+            store=models,
+            candidate=candidate,
+            identity=classifier.identity,
+            trial_s=settings.model.trial_s,
+            clock_s=time.monotonic,
+            show_updating=_unshown if panel is None else panel.set_updating,
+            restart=restart,
+            note=partial(_note, archive),
+        )
+        stack.push(partial(_end_trial, updater))
         bulletin = Bulletin(archive.record)
         worker = stack.enter_context(
             Worker(
@@ -322,6 +315,7 @@ def appliance(
             # Presses end before what answers them.
             stack.callback(panel.stop)
             reports.append(panel.report)
+        reports.append(updater.report)
 
         def report(part: str, problem: str | None) -> None:
             for tell in reports:
@@ -342,6 +336,8 @@ def appliance(
             {"model": worker, "camera": camera, "history": archive},
             panel=panel,
             waiting=lambda: worker.pending,
+            model=updater.running,
+            is_updating=lambda: updater.is_updating,
             certificate_sha256=None if certificate is None else certificate.sha256,
         )
         # A camera that is stuck in its driver is the watch's affair; it may be told to let it be.
@@ -386,8 +382,30 @@ def appliance(
             ),
             software_version=__version__,
             pulse=pulse,
+            models=updater,
             panel=panel,
         )
+
+
+def _note(archive: Archive, act: str, subject: str, actor: str) -> None:
+    """Tell the audit trail and do not wait; what was done stays done where there is none."""
+    try:
+        done = archive.note(act, subject, actor=actor)
+    except EdgeDermError as error:
+        _log.error("event=audit.not_noted act=%r detail=%r", act, str(error))
+        return
+    done.add_done_callback(partial(_see_noted, act))
+
+
+def _see_noted(act: str, done: Future[None]) -> None:
+    if not done.cancelled() and done.exception() is not None:
+        _log.error("event=audit.not_noted act=%r detail=%r", act, str(done.exception()))
+
+
+def _end_trial(updater: Updater, kind: type[BaseException] | None, *_: object) -> None:
+    """Go on with a trial at the next start, unless the box ends in a way that it should not."""
+    if kind is None:
+        updater.end()
 
 
 def open_tokens(settings: ServerSettings) -> TokenKeeping:
@@ -464,6 +482,9 @@ def serve(settings: Settings) -> None:
             "nobody can ask over REST; python -m device token add NAME --role admin",
         )
     reasons: list[str] = []
+    restarts: list[str] = []
+
+    notifier = Notifier()
 
     def give_up(why: str) -> None:
         reasons.append(why)
@@ -471,8 +492,13 @@ def serve(settings: Settings) -> None:
             _end_stuck(why)  # Nothing is served yet: the signal would be an end without a status.
         os.kill(os.getpid(), signal.SIGTERM)
 
-    notifier = Notifier()
-    with appliance(settings, give_up=give_up, notifier=notifier) as parts:
+    def restart(why: str) -> None:
+        restarts.append(why)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            _start_again(why, notifier)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with appliance(settings, give_up=give_up, restart=restart, notifier=notifier) as parts:
 
         def stopping() -> None:
             notifier.stopping()
@@ -492,12 +518,23 @@ def serve(settings: Settings) -> None:
         )
     if reasons:
         _end_stuck(reasons[0])
+    if restarts:
+        _start_again(restarts[0], notifier)
 
 
 def _end_stuck(why: str) -> None:
     _log.critical("event=box.stopped detail=%r", why)
     logging.shutdown()
     os._exit(STUCK_STATUS)
+
+
+def _start_again(why: str, notifier: Notifier) -> None:
+    _log.info("event=box.restarts detail=%r", why)
+    logging.shutdown()
+    if notifier.is_heard:
+        os._exit(STUCK_STATUS)
+    # Nobody would start it again.
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own start
 
 
 def take_picture(settings: Settings) -> tuple[Capture, QualityReport, bytes]:
@@ -513,12 +550,11 @@ def take_picture(settings: Settings) -> tuple[Capture, QualityReport, bytes]:
     """
     import cv2
 
-    from device.classifier import OnnxClassifier
     from device.decode import decode
     from device.preprocess import working_copy
     from device.quality import assess
 
-    manifest = OnnxClassifier(settings.model.path).manifest
+    manifest = load_classifier(settings.model).manifest
     capture = _one_capture(settings)
     pixels_HWC = capture.pixels_HWC
     if pixels_HWC is None:
@@ -588,13 +624,21 @@ def _check_model(settings: Settings) -> Finding:
     from device.service import checkup
 
     began_s = time.monotonic()
-    classifier = load_classifier(settings.model)
+    classifier, candidate = load_model(settings.model, open_models(settings.model), is_start=False)
     took_ms = 1000 * (time.monotonic() - began_s)
     identity = classifier.identity
     found = (
         f"{identity.name} {identity.version} ({identity.sha256[:12]}), computed by "
         f"{classifier.provider}, passes its golden case; loaded in {took_ms:.0f} ms"
     )
+    if candidate is not None and candidate.source != "shipped":
+        found += "; installed, on trial" if candidate.is_on_trial else f"; {candidate.source}"
+    if candidate is not None and candidate.instead_of is not None:
+        return checkup.warning(
+            "model",
+            f"{found}; wanted more was {candidate.instead_of}",
+            "install a model that works: docs/model-updates.md",
+        )
     if classifier.provider != settings.model.provider:
         return checkup.warning(
             "model",

@@ -30,6 +30,8 @@ else:  # the Jetson's Python 3.10
 
 PREFIX = "EDGEDERM_"
 PACKAGE = Path(__file__).parent
+SHIPPED_MODEL = PACKAGE / "models" / "student.onnx"
+"""A part of the software, trusted as that is."""
 
 
 def state_directory() -> Path:
@@ -186,7 +188,14 @@ class ServerSettings(Section):
 class ModelSettings(Section):
     """Which model answers, and with how many threads."""
 
-    path: Path = PACKAGE / "models" / "student.onnx"
+    path: Path | None = None
+    """An ONNX file in place of installed and shipped models; nothing is installed then."""
+    state_path: Path = Field(default_factory=state_directory)
+    """Folder of the installed models."""
+    keys_path: Path = Path("/etc/edgederm/keys")
+    """Folder of the public keys whose models are taken."""
+    trial_s: Annotated[float, Field(ge=0, le=86400)] = 600.0
+    """For so long an installed model must work before it is kept."""
     threads: Annotated[int, Field(ge=1, le=16)] = 1
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     """What computes; another than ``cpu`` must first answer as the CPU does."""
@@ -237,7 +246,7 @@ class Settings(BaseSettings):
     camera: CameraSettings = CameraSettings()
     panel: PanelSettings = PanelSettings()
     server: ServerSettings = Field(default_factory=ServerSettings)
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = Field(default_factory=ModelSettings)
     picture: PictureSettings = PictureSettings()
     history: HistorySettings = Field(default_factory=HistorySettings)
     clock: ClockSettings = ClockSettings()

@@ -66,6 +66,15 @@ Photographs = Annotated[
         help="Folder that `python -m training photographs` filled.", exists=True, file_okay=False
     ),
 ]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File that holds the passphrase; asked for if not given.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare pictures.")]
 _CACHE = Path("var/cache")
 _AUDIT = Path("var/audit")
@@ -471,6 +480,69 @@ def export(  # noqa: PLR0913, PLR0917 - one for each option of the verb
         version=version,
         photographs=photographs,
     )
+
+
+@app.command(epilog="Example: python -m training keygen clinic-2026 --out keys")
+def keygen(
+    name: Annotated[str, typer.Argument(help="Of the two files.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Folder for NAME.key and NAME.pub.", file_okay=False)
+    ] = Path(),
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make a key that signs models: one half to be kept secret, one half for the boxes."""
+    from training.export.keys import make_key
+
+    public = make_key(out, name, _passphrase(passphrase_file, confirms=True))
+    Console().print(
+        f"{public.with_suffix('.key')}: keep it where nobody else comes, and a copy elsewhere\n"
+        f"{public}: put it on every box that shall take its models, see docs/model-updates.md",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(
+    epilog="Example: python -m training bundle --model device/models/student.onnx "
+    "--key keys/clinic-2026.key --version 1.1.0"
+)
+def bundle(
+    model: Annotated[
+        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
+    ],
+    key: Annotated[
+        Path,
+        typer.Option(
+            help="Secret key that keygen made.", exists=True, dir_okay=False, show_default=False
+        ),
+    ],
+    version: Annotated[
+        str | None,
+        typer.Option(help="Like 1.2.0; in place of the model's own, which stays as it is."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for NAME-VERSION.edm.", file_okay=False)] = (
+        Path()
+    ),
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Sign a model file, so that boxes take it over the network."""
+    from training.export.bundle import bundle_model
+    from training.export.keys import read_key
+
+    secret = read_key(key, _passphrase(passphrase_file, confirms=False))
+    path = bundle_model(model, secret, out, version=version)
+    Console().print(
+        f"{path}: {path.stat().st_size:,} bytes, signed by {secret.public.name}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _passphrase(file: Path | None, *, confirms: bool) -> str:
+    """Read it from *file*, else ask on the terminal; it stands in no argument of a process."""
+    if file is not None:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirms))
 
 
 @app.command(epilog="Example: python -m training samples --model device/models/student.onnx")

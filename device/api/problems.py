@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from device.core.errors import AccessError, DecodeError, EdgeDermError, NotReadyError
+from device.core.errors import AccessError, BundleError, DecodeError, EdgeDermError, NotReadyError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:edgederm:"
@@ -155,6 +155,52 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             example="picture refused: expected at least 64 pixels each way, found 32 x 32; send "
             "the camera's own file",
         ),
+        # Of a model bundle, one for each BundleFault.
+        "bundle-too-large": Kind(
+            status=413,
+            title="The model bundle has too many bytes",
+            example="model bundle refused (too-large): expected at most 8388608 bytes, found "
+            "9000000; this is no model for a small board",
+        ),
+        "bundle-signature": Kind(
+            status=422,
+            title="The model bundle's signature is not right",
+            example="model bundle refused (signature): expected what the key CB28BE63129F174A "
+            "signed, found something else; the file was damaged or changed on its way: get it "
+            "again",
+        ),
+        "bundle-key": Kind(
+            status=422,
+            title="The box does not trust the key that signed the model bundle",
+            example="model bundle refused (key): expected a key of /etc/edgederm/keys "
+            "(CB28BE63129F174A), found EE6EB6E24CEA9F29; if you know whose it is, put its .pub "
+            "file there",
+        ),
+        "bundle-malformed": Kind(
+            status=422,
+            title="The model bundle is signed, but has another form",
+            example="model bundle refused (malformed): expected the member model.onnx at byte "
+            "8192, found something else; make the bundle again with `python -m training bundle`",
+        ),
+        "bundle-incompatible": Kind(
+            status=422,
+            title="The model is of another generation",
+            example="model bundle refused (incompatible): expected a model of the generation "
+            "edgederm-contract-1, found 'edgederm-contract-2'; update the device's software, or "
+            "export a model for this generation",
+        ),
+        "bundle-older": Kind(
+            status=409,
+            title="The model's version is not newer",
+            example="model bundle refused (older): expected a version above 1.2.0, found 1.1.0; "
+            "an older model may have been withdrawn: force it only if you know why",
+        ),
+        "bundle-proof": Kind(
+            status=422,
+            title="The model does not answer its golden cases",
+            example="model bundle refused (proof): expected all golden cases answered within the "
+            "limits, found: no answer within 180 s; the model in use stays",
+        ),
         # Of the history.
         "result-not-found": Kind(
             status=404,
@@ -216,6 +262,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             title="The model did not answer",
             example="model refused (outputs): expected finite numbers, found NaN or infinity; "
             "install the model again",
+            retry_after_s=_LATER_S,
+        ),
+        "update": Kind(
+            status=503,
+            title="Models cannot be exchanged now",
+            example="models: expected to write /var/lib/edgederm/models, found No space left on "
+            "device; the model in use stays: look after the disk and its rights",
             retry_after_s=_LATER_S,
         ),
         "history": Kind(
@@ -303,7 +356,9 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer
 
 def slug_of(error: EdgeDermError) -> str:
     """Row of :data:`KINDS` for *error*; a family without one is a mistake of ours."""
-    slug = f"{error.slug}-{error.fault.value}" if isinstance(error, DecodeError) else error.slug
+    slug = error.slug
+    if isinstance(error, DecodeError | BundleError):
+        slug = f"{slug}-{error.fault.value}"
     return slug if slug in KINDS else INTERNAL
 
 

@@ -13,6 +13,7 @@ from device.core.document import NOTICE, Document
 from device.core.errors import AccessError
 from device.core.manifest import ModelManifest
 from device.core.results import AuditEntry, Moment
+from device.core.state import RunningModel
 from device.core.values import ModelIdentity
 
 
@@ -45,6 +46,7 @@ class Ready(Document):
         description="What computes the model: `cpu`, or `cuda` or `tensorrt` once it has answered "
         "as the CPU does."
     )
+    model: RunningModel
     software_version: str
 
 

@@ -75,6 +75,34 @@ class ModelError(EdgeDermError):
         self.remedy = remedy
 
 
+class BundleFault(str, Enum):
+    """Why a model bundle was refused; the value is part of the REST contract."""
+
+    TOO_LARGE = "too-large"
+    SIGNATURE = "signature"
+    KEY = "key"
+    MALFORMED = "malformed"
+    INCOMPATIBLE = "incompatible"
+    OLDER = "older"
+    PROOF = "proof"
+
+
+class BundleError(EdgeDermError):
+    """A model bundle was refused; the model that answers goes on answering."""
+
+    slug = "bundle"
+
+    def __init__(self, fault: BundleFault, text: str) -> None:
+        super().__init__(f"model bundle refused ({fault.value}): {text}")
+        self.fault = fault
+
+
+class UpdateError(EdgeDermError):
+    """Models cannot be exchanged now, or what was decided could not be written down."""
+
+    slug = "update"
+
+
 class HistoryFault(str, Enum):
     """Why the history could not be read or written."""
 

@@ -25,7 +25,7 @@ from device.core.results import (
     ResultFilter,
     ResultPage,
 )
-from device.core.state import StateDocument
+from device.core.state import InstalledModel, RunningModel, StateDocument
 from device.core.values import Answer, Capture, ModelIdentity, Pixels, Prediction
 
 T = TypeVar("T")
@@ -340,6 +340,32 @@ class Bulletin(Protocol):
         ...
 
 
+class ModelUpdating(Protocol):
+    """The models of a box as the edges see them.  Any thread."""
+
+    def running(self) -> RunningModel:
+        """Say which model answers."""
+        ...
+
+    def install(self, content: bytes, *, force: bool, actor: str) -> Future[InstalledModel]:
+        """
+        Check a bundle, prove its model in a process of its own, and keep it for the next start.
+
+        Args:
+            content: The whole bundle.
+            force: Takes a version too that is not newer.
+            actor: Stands in the audit trail.
+
+        Raises:
+            BusyError: Another one is being installed.
+            UpdateError: Nothing can be installed on this box.
+
+        The future fails with BundleError when the bundle is refused, with UpdateError when it
+        could not be written down.  After it was kept, the box restarts by itself.
+        """
+        ...
+
+
 class Figures(Protocol):
     """What the box counts.  Any thread."""
 
@@ -395,6 +421,7 @@ class Appliance:
     board: Callable[[], BoardDocument]
     """Reads temperatures, supply and free room; a few short reads of files.  Any thread."""
     software_version: str
+    models: ModelUpdating
     pulse: Callable[[], None] = lambda: None
     """To be called by the event loop as long as it turns; whoever watches over the process hears
     of it as long as the threads turn too."""

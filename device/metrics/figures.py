@@ -182,6 +182,17 @@ class _LookedUp(Collector):
         )
         model.add_metric([sources.model.name, sources.model.version, sources.model.sha256], 1)
         yield model
+        running = state.model
+        yield GaugeMetricFamily(
+            "edgederm_model_on_trial",
+            "1 while the model that answers was installed and is not yet kept for good.",
+            value=float(running.is_on_trial),
+        )
+        yield GaugeMetricFamily(
+            "edgederm_model_fallback",
+            "1 while another model was wanted more, and cannot be used.",
+            value=float(running.instead_of is not None),
+        )
         software = GaugeMetricFamily(
             "edgederm_software_info",
             "Always 1; the label tells the software's version.",

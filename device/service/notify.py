@@ -37,6 +37,11 @@ class Notifier:
         self.beat_every_s = _beat_every_s(environment) if address else None
         """Seconds between two beats; None where nobody listens for them."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether somebody looks after this process, and starts it again when it ends."""
+        return bool(self._address)
+
     def ready(self) -> None:
         """Say that the box answers."""
         self._send("READY=1", self._status())

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from device import __version__
 from device.core.panel import LightState, Panel
-from device.core.state import StateDocument
+from device.core.state import RunningModel, StateDocument
 
 OK = "ok"
 
@@ -26,6 +26,8 @@ def take_state(
     *,
     panel: Panel | None,
     waiting: Callable[[], int],
+    model: Callable[[], RunningModel],
+    is_updating: Callable[[], bool],
     certificate_sha256: str | None,
 ) -> StateDocument:
     """
@@ -35,6 +37,8 @@ def take_state(
         parts: By name.
         panel: Whose light tells the state, where there is one.
         waiting: Pictures that are examined or wait for it.
+        model: Which one answers.
+        is_updating: Whether another one is being installed.
         certificate_sha256: Fingerprint of the certificate that the server shows.
 
     Threads: any; never waits.
@@ -45,6 +49,8 @@ def take_state(
         status = panel.status()
         state = status.state
         problems["panel"] = status.problem
+    elif is_updating():
+        state = LightState.UPDATING
     elif any(problems.values()):
         state = LightState.FAULT
     else:
@@ -54,5 +60,6 @@ def take_state(
         waiting=count,
         parts={name: problem or OK for name, problem in problems.items()},
         software_version=__version__,
+        model=model(),
         certificate_sha256=certificate_sha256,
     )

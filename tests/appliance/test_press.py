@@ -153,11 +153,11 @@ def test_the_box_that_stops_leaves_the_light_dark(lines, settings):
 def test_the_light_says_that_the_box_is_starting_and_goes_dark_when_it_cannot(
     lines, settings, monkeypatch
 ):
-    def load_classifier(_):
+    def load_model(*_, **__):
         wait_for(lambda: lines.lights and lines.lights[-1].color == Color.WHITE)
         raise ModelError(field="file", expected="a model", found="none", remedy="install it")
 
-    monkeypatch.setattr(compose, "load_classifier", load_classifier)
+    monkeypatch.setattr(compose, "load_model", load_model)
     with pytest.raises(ModelError), compose.appliance(settings):
         pytest.fail("a box without a model")
     assert lines.lights[-1].color == Color.OFF

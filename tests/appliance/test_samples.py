@@ -11,14 +11,14 @@ from device.core.values import Capture, Result
 from device.drawing import SAMPLES
 from device.drawing.sample_files import file_name
 from device.examine import examine
-from device.settings import PACKAGE, ModelSettings
+from device.settings import PACKAGE, SHIPPED_MODEL
 
 pytestmark = pytest.mark.portable
 
 
 @pytest.fixture(scope="module")
 def classifier():
-    return OnnxClassifier(ModelSettings().path)
+    return OnnxClassifier(SHIPPED_MODEL)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

@@ -11,7 +11,7 @@ const KINDS = { starting: "starting", updating: "updating", busy: "busy", fault:
 
 /** Tells "change" when the box is otherwise than before, and "result" with each answer. */
 export const live = new EventTarget();
-/** What is known: {kind, parts, provider, software_version, certificate_sha256}. */
+/** What is known: {kind, parts, provider, software_version, model, certificate_sha256}. */
 live.last = { kind: "unknown", parts: {} };
 
 let source = null;

@@ -43,6 +43,15 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
                         "status": "ready",
                         "parts": {"model": "ok", "camera": "ok", "history": "ok"},
                         "provider": "cpu",
+                        "model": {
+                            "name": "student",
+                            "version": "1.1.0",
+                            "sha256": "9f86d081884c7d659a2feaa0c55ad015"
+                            "a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                            "source": "installed",
+                            "is_on_trial": True,
+                            "instead_of": None,
+                        },
                         "software_version": "0.1.0",
                     }
                 }
@@ -57,6 +66,7 @@ def add_routes(router: APIRouter, appliance: Appliance) -> None:
             return Ready(
                 parts=dict.fromkeys(wrong, OK),
                 provider=appliance.provider,
+                model=appliance.models.running(),
                 software_version=appliance.software_version,
             )
         told = [f"{part}: {text}" for part, text in wrong.items() if text is not None]

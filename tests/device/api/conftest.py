@@ -16,12 +16,13 @@ from PIL import Image
 
 from device.access.tokens import TokenFile
 from device.api import Rules, build_application
+from device.bundle import open_bundle
 from device.core.board import BoardHealth
-from device.core.errors import BusyError
+from device.core.errors import BusyError, EdgeDermError
 from device.core.manifest import PreprocessSpec, QualityLimits, Resize
 from device.core.panel import LightState, PanelStatus, PressOutcome
 from device.core.ports import Appliance, Readiness
-from device.core.state import StateDocument
+from device.core.state import InstalledModel, RunningModel, StateDocument
 from device.core.stopwatch import Recorder
 from device.core.values import ModelIdentity
 from device.examine import examine
@@ -30,6 +31,7 @@ from device.service.bulletin import Bulletin
 from device.service.clock import SystemClock
 from device.service.fitness import take_board
 from tests.builders import a_capture, a_history, a_manifest, a_prediction
+from tests.bundles import a_bundle, a_trust
 
 ADDRESS = "http://127.0.0.1:8000"
 MAX_PIXELS = 1_000_000
@@ -164,6 +166,53 @@ class FakeBoard:
         self.ahead = moment - datetime.now(UTC)
 
 
+class FakeModels:
+    """Reads bundles as the box does, and installs none."""
+
+    def __init__(self):
+        self.refusal = None
+        self.failure = None
+        self.asked = []
+        self.bundle = a_bundle(version="2.0.0")
+        self.model = RunningModel(
+            name="scripted",
+            version="1.2.3",
+            sha256=SHA256,
+            source="installed",
+            is_on_trial=True,
+            instead_of=None,
+        )
+
+    def running(self):
+        return self.model
+
+    def install(self, content, *, force, actor):
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append((content, force, actor))
+        future = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            if self.failure is not None:
+                raise self.failure
+            manifest = open_bundle(content, a_trust()).manifest
+        except EdgeDermError as error:
+            future.set_exception(error)
+        else:
+            future.set_result(
+                InstalledModel(
+                    name=manifest.name,
+                    version=manifest.version,
+                    sha256=manifest.model.sha256,
+                    key_id=manifest.key_id,
+                    has_changed=True,
+                    is_forced=force,
+                    restarts=True,
+                )
+            )
+        return future
+
+
 class Box:
     """The fakes, and the client that talks to them."""
 
@@ -179,11 +228,13 @@ class Box:
         )
         self.ready = Readiness(model=None, camera=None)
         self.checks = itertools.count()
+        self.models = FakeModels()
         self.state = StateDocument(
             state=LightState.READY,
             waiting=0,
             parts={"model": "ok", "camera": "ok", "history": "ok"},
             software_version="0.1.0",
+            model=self.models.model,
             certificate_sha256=None,
         )
         self.figures = some_figures(lambda: self.state, folder)
@@ -203,6 +254,7 @@ class Box:
             clock=self.board.clock,
             board=lambda: take_board(WARM_BOARD, folder=folder, limit_celsius=80.0),
             software_version="0.1.0",
+            models=self.models,
         )
 
     def close(self):

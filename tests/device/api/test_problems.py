@@ -15,7 +15,14 @@ from starlette.requests import Request
 import device
 from device.api import problems
 from device.api.problems import KINDS, Refused, slug_of
-from device.core.errors import DecodeError, DecodeFault, EdgeDermError, ModelError
+from device.core.errors import (
+    BundleError,
+    BundleFault,
+    DecodeError,
+    DecodeFault,
+    EdgeDermError,
+    ModelError,
+)
 
 pytestmark = pytest.mark.portable
 
@@ -40,6 +47,8 @@ def slugs():
     for family in families():
         if issubclass(family, DecodeError):
             yield from (f"{family.slug}-{fault.value}" for fault in DecodeFault)
+        elif issubclass(family, BundleError):
+            yield from (f"{family.slug}-{fault.value}" for fault in BundleFault)
         else:
             yield family.slug
 
@@ -148,7 +157,7 @@ def test_an_unknown_address_is_a_problem(client, check_problem):
     [
         ("PUT", "/classify", "GET, OPTIONS, POST"),
         ("HEAD", "/classify", "GET, OPTIONS, POST"),
-        ("DELETE", "/model", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/model", "GET, HEAD, OPTIONS, PUT"),
         ("POST", "/healthz", "GET, HEAD, OPTIONS"),
         ("BREW", "/readyz", "GET, HEAD, OPTIONS"),
     ],

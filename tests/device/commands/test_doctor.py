@@ -9,6 +9,7 @@ import pytest
 from device import cli, compose
 from device.camera.simulated import Faults, SimulatedCamera
 from tests.builders import a_model_file
+from tests.bundles import Signer, a_key_folder, a_real_bundle, newer
 
 pytestmark = pytest.mark.portable
 
@@ -178,3 +179,25 @@ def test_no_camera_no_picture(settings, faults, tmp_path, capsys):
 def test_a_folder_that_is_not_there_is_named(settings, faults, tmp_path, capsys):
     assert cli.main(["capture", str(tmp_path / "no" / "p.png"), "--settings", str(settings)]) == 1
     assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("faults")
+def test_a_model_that_answers_in_place_of_another_is_a_warning(
+    settings, capsys, monkeypatch, tmp_path
+):
+    keys = a_key_folder(tmp_path / "keys")
+    bundle = tmp_path / "new.edm"
+    bundle.write_bytes(a_real_bundle(newer()))
+    text = settings.read_text().partition("[model]")[0]
+    settings.write_text(f'{text}[model]\nkeys_path = "{keys}"\n')
+    monkeypatch.setenv("EDGEDERM_HISTORY__PATH", str(tmp_path / "state"))
+    assert cli.main(["model", "--settings", str(settings), "install", str(bundle)]) == 0
+    capsys.readouterr()
+    assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 0
+    found = findings(capsys.readouterr().out)["model"]
+    assert (found["verdict"], "on trial" in found["found"]) == ("ok", True)
+    a_key_folder(keys, revoked=(Signer(1),))
+    assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 0
+    found = findings(capsys.readouterr().out)["model"]
+    assert found["verdict"] == "warning"
+    assert "which was revoked" in found["found"]

@@ -34,6 +34,8 @@ def test_the_slugs_are_those_that_clients_know():
         "panel",
         "picture",
         "model",
+        "bundle",
+        "update",
         "history",
         "result-not-found",
         "picture-not-kept",

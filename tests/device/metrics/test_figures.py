@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from device.core.board import BoardHealth
 from device.core.panel import LightState, PressOutcome
-from device.core.state import StateDocument
+from device.core.state import RunningModel, StateDocument
 from device.core.values import ModelIdentity, Reason, Result
 from device.metrics.figures import STAGE_BUCKETS_S, Figures, Sources
 from tests.builders import an_answer
@@ -24,6 +24,14 @@ STATE = StateDocument(
     waiting=2,
     parts={"model": "ok", "camera": "no frame for 5 s"},
     software_version="0.1.0",
+    model=RunningModel(
+        name="student",
+        version="1.2.3",
+        sha256="ab" * 32,
+        source="previous",
+        is_on_trial=True,
+        instead_of="student 1.3.0: no answer",
+    ),
     certificate_sha256=None,
 )
 

@@ -5,15 +5,28 @@ from types import MappingProxyType, SimpleNamespace
 import pytest
 
 from device.core.panel import LightState, PanelStatus
+from device.core.state import RunningModel
 from device.service.state import take_state
 
 pytestmark = pytest.mark.portable
 
 
-def snapshot(*, problem=None, waiting=0, panel=None):
+MODEL = RunningModel(
+    name="test", version="1.0.0", sha256="0", source="shipped", is_on_trial=False, instead_of=None
+)
+
+
+def snapshot(*, problem=None, waiting=0, panel=None, is_updating=False):
     parts = {"model": SimpleNamespace(last_problem=None)}
     parts["camera"] = SimpleNamespace(last_problem=problem)
-    return take_state(parts, panel=panel, waiting=lambda: waiting, certificate_sha256="ab")
+    return take_state(
+        parts,
+        panel=panel,
+        waiting=lambda: waiting,
+        model=lambda: MODEL,
+        is_updating=lambda: is_updating,
+        certificate_sha256="ab",
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,6 +44,11 @@ def test_without_a_light_the_parts_tell_the_state(problem, waiting, state):
     assert found.waiting == waiting
     assert found.parts == {"model": "ok", "camera": problem or "ok"}
     assert found.certificate_sha256 == "ab"
+    assert found.model is MODEL
+
+
+def test_without_a_light_an_update_is_told_before_all_else():
+    assert snapshot(problem="gone", waiting=2, is_updating=True).state is LightState.UPDATING
 
 
 def test_a_light_tells_the_state_itself():

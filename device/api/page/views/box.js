@@ -47,7 +47,7 @@ export async function showBox(main, { signal }) {
   }
 }
 
-function stateParts({ kind, parts, provider, software_version: version, certificate_sha256: fingerprint }) {
+function stateParts({ kind, parts, provider, software_version: version, model, certificate_sha256: fingerprint }) {
   const names = [...new Set([...PARTS, ...Object.keys(parts)])].filter((name) => name in parts);
   const rows = names.map((name) => {
     const isWell = parts[name] === "ok";
@@ -62,7 +62,16 @@ function stateParts({ kind, parts, provider, software_version: version, certific
     rows.length ? pairs(rows) : "",
     provider ? make("p", { class: "hint" }, say("box.provider", { provider: sayOr(`provider.${provider}`, provider) })) : "",
     version ? make("p", { class: "hint" }, say("box.version", { version })) : "",
+    ...(model ? modelParts(model) : []),
     fingerprint ? make("p", { class: "hint" }, say("box.fingerprint"), " ", make("code", {}, fingerprint)) : "",
+  ];
+}
+
+function modelParts({ name, version, source, is_on_trial: isOnTrial, instead_of: insteadOf }) {
+  return [
+    make("p", { class: "hint" }, say("box.model", { name, version, source: say(`box.model.${source}`) })),
+    isOnTrial ? make("p", {}, say("box.model.trial")) : "",
+    ...(insteadOf ? [make("p", {}, say("box.model.instead")), make("p", { class: "raw" }, insteadOf)] : []),
   ];
 }
 

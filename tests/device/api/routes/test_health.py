@@ -20,13 +20,14 @@ def test_health_is_constant_and_asks_nobody(client, box):
     assert next(box.checks) == 0
 
 
-def test_ready_names_its_parts_and_the_software(client):
+def test_ready_names_its_parts_the_model_and_the_software(client, box):
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
         "parts": {"model": "ok", "camera": "ok", "history": "ok"},
         "provider": "cpu",
+        "model": box.models.model.model_dump(mode="json"),
         "software_version": "0.1.0",
     }
 

@@ -1,0 +1,1 @@
+"""Which model a box runs: installed ones beside the shipped one, on trial, and back."""
