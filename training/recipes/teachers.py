@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.models.weights import HUB, PACKAGE_PREFIX
-from training.recipes.preprocessing import six_stages
+from training.recipes.preprocessing import SHIPPED_OFF, six_stages
 from training.runs import AugmentConfig, BackboneConfig, HeadsConfig, RunConfig, TeacherConfig
 
 
@@ -22,7 +22,7 @@ def teacher_small() -> RunConfig:
         )
         for number, side_px in ((0, 128), (1, 144), (2, 160))
     )
-    return _teacher("teacher_small", backbones, side_px=160, epochs=10, learning_rate=6e-4)
+    return _teacher("teacher_small", backbones, side_px=160, epochs=8, learning_rate=6e-4)
 
 
 def teacher_paper() -> RunConfig:
@@ -54,7 +54,7 @@ def _teacher(
     return RunConfig(
         recipe=name,
         seed=1,
-        preprocess=six_stages(side_px, off=("color_constancy",)),
+        preprocess=six_stages(side_px, off=SHIPPED_OFF),
         variants=4,
         model=TeacherConfig(backbones=backbones, hidden_channels=256, dropout=0.2, drop_path=0.1),
         augment=AugmentConfig(),
