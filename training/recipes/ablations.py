@@ -55,12 +55,13 @@ def whole_grid(baseline: Baseline, seeds: Sequence[int]) -> Grid:
 
 
 def stage_cells(baseline: Baseline) -> list[Cell]:
-    """Each stage switched, except the resize; and all that are on switched off together."""
+    """Each stage switched, except the resize; all that are on off together, all that are off on."""
     spec = baseline.config.preprocess
     switched = {
         stage.stage: stage.enabled for stage in spec.stages if not isinstance(stage, Resize)
     }
     on = [name for name, enabled in switched.items() if enabled]
+    off = [name for name in switched if name not in on]
     cells = [
         _cell(
             baseline,
@@ -79,6 +80,16 @@ def stage_cells(baseline: Baseline) -> list[Cell]:
                 "all stages off but the resize",
                 stages=tuple(on),
                 preprocess=_switch(spec, dict.fromkeys(on, False)),
+            )
+        )
+    if len(off) > 1:
+        cells.append(
+            _cell(
+                baseline,
+                "with_stages",
+                "all stages on",
+                stages=tuple(off),
+                preprocess=_switch(spec, dict.fromkeys(off, True)),
             )
         )
     return cells

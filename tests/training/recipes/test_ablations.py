@@ -83,6 +83,8 @@ def test_a_stage_that_is_off_is_switched_on():
             other for other in off if other != name
         ]
     assert found["without_stages"].stages == ("field_of_view", "hair_removal", "local_contrast")
+    assert all(enabled(found["with_stages"]).values())
+    assert found["with_stages"].stages == off
 
 
 def test_all_stages_off_leaves_the_resize():
