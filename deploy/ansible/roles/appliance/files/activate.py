@@ -1,0 +1,308 @@
+#!/usr/bin/python3
+"""
+Switch the box to a release and settings, see it healthy, and go back by itself if it is not.
+
+    edgederm-activate --release NAME --settings FILE
+    edgederm-activate --back
+
+Runs on the board, so that a connection that breaks leaves no box half switched.  Needs the system's
+Python (3.10 or newer) and nothing else.  The last line printed is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+UNIT = "edgederm.service"
+_ALWAYS_NEEDED = frozenset({"model", "history"})
+"""Parts without which there is no answer; a camera may be missing on the technician's desk."""
+_PART = re.compile(r"(?:^|; )(model|camera|history): ")
+_ANSWER_S = 10.0
+_READ_SETTINGS = """
+import json, pathlib, sys
+from device.settings import load_settings
+server = load_settings(pathlib.Path(sys.argv[1])).server
+print(json.dumps({"host": server.host, "port": server.port, "is_secure": server.is_secure}))
+"""
+
+
+class ActivationError(Exception):
+    """What did not work; the text says it."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the service is: what is wrong, and which parts say so themselves."""
+
+    problems: tuple[str, ...]
+    parts: frozenset[str]
+
+
+@dataclass
+class Board:
+    """
+    Where things are, and how they are reached; a test puts others in their place.
+
+    Attributes:
+        root: Of the file system.
+        run: Runs a command and returns its status and output.
+        watch_s: A service that was started must stay as it is for so long.
+        sleep: Waits some seconds.
+    """
+
+    root: Path = Path("/")
+    run: Callable[[Sequence[str]], tuple[int, str]] = field(default_factory=lambda: _run)
+    watch_s: float = 10.0
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def releases(self) -> Path:
+        """Folder with one folder for each release."""
+        return self.root / "opt/edgederm/releases"
+
+    @property
+    def settings(self) -> Path:
+        """The settings that the service reads."""
+        return self.root / "etc/edgederm/edgederm.toml"
+
+    def link(self, name: str) -> Path:
+        """Name the link *current* or *previous*."""
+        return self.root / "opt/edgederm" / name
+
+    def linked(self, name: str) -> str | None:
+        """Return the release to which a link points, or None."""
+        link = self.link(name)
+        return link.readlink().name if link.is_symlink() else None
+
+    def show(self) -> dict[str, str]:
+        """Ask systemd how the service is."""
+        names = "ActiveState,SubState,NRestarts,MainPID,StatusText,Result"
+        _, text = self.run(["systemctl", "show", UNIT, f"--property={names}"])
+        return dict(line.partition("=")[::2] for line in text.splitlines())
+
+
+def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> int:
+    """Do one thing; returns 0 when the box is as it was asked to be, and healthy."""
+    parser = argparse.ArgumentParser(description="Switch the box to a release, or back.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--release", metavar="NAME", help="a folder below /opt/edgederm/releases")
+    what.add_argument("--back", action="store_true", help="to the release before")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="those that are there, else")
+    parser.add_argument("--restart", action="store_true", help="also when nothing changes")
+    parser.add_argument("--keep", type=int, default=3, metavar="N", help="releases; 3 if not said")
+    parser.add_argument("--watch", type=float, default=10.0, metavar="S", help="10 if not said")
+    options = parser.parse_args(arguments)
+    board = board or Board(watch_s=options.watch)
+    lock = os.open(board.releases, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if options.back:
+            outcome = back(board)
+        else:
+            settings = (options.settings or board.settings).read_text(encoding="utf-8")
+            outcome = switch(board, options.release, settings, restarts=options.restart)
+            outcome["pruned"] = prune(board, options.keep)
+    except BlockingIOError:
+        outcome = {"state": "refused", "problems": ["another activation is under way"]}
+    except ActivationError as failed:
+        outcome = {"state": "refused", "problems": [str(failed)]}
+    finally:
+        os.close(lock)
+    outcome["current"], outcome["previous"] = board.linked("current"), board.linked("previous")
+    print(json.dumps(outcome))
+    return 0 if outcome["state"] in {"unchanged", "switched"} else 1
+
+
+def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict[str, object]:
+    """
+    Make a release and settings the current ones, and return to those before if they are not well.
+
+    Raises:
+        ActivationError: Nothing was changed, because this release or these settings cannot work.
+    """
+    address = look_ahead(board, release, settings)
+    old_release = board.linked("current")
+    old_settings = board.settings.read_text("utf-8") if board.settings.exists() else None
+    is_same = (old_release, old_settings) == (release, settings)
+    if is_same and not restarts:
+        health = look(board, address)
+        if not health.problems and not health.parts & _ALWAYS_NEEDED:
+            return {"state": "unchanged", "problems": []}
+    before = look(board, None).parts if old_release else None
+    _put(board, release, settings)
+    problems = start(board, address, before)
+    if not problems:
+        if old_release not in {None, release}:
+            _relink(board.link("previous"), Path("releases") / str(old_release))
+        _write(board.releases / release / "edgederm.toml", settings)
+        return {"state": "switched", "problems": []}
+    journal = board.run(["journalctl", "-u", UNIT, "-n", "40", "-o", "cat", "--no-pager"])[1]
+    if old_release is None or old_settings is None:
+        board.run(["systemctl", "stop", UNIT])
+        board.link("current").unlink(missing_ok=True)
+        return {"state": "failed", "problems": problems, "journal": journal.splitlines()}
+    _put(board, old_release, old_settings)
+    again = start(board, look_ahead(board, old_release, old_settings), before)
+    state = "failed" if again else "returned"
+    return {"state": state, "problems": problems + again, "journal": journal.splitlines()}
+
+
+def back(board: Board) -> dict[str, object]:
+    """
+    Go to the release before, with the settings that it ran with last.
+
+    Raises:
+        ActivationError: There is none.
+    """
+    previous = board.linked("previous")
+    if previous is None or not (board.releases / previous / "edgederm.toml").exists():
+        raise ActivationError("there is no release before this one; deploy one")
+    settings = (board.releases / previous / "edgederm.toml").read_text(encoding="utf-8")
+    return switch(board, previous, settings, restarts=True)
+
+
+def look_ahead(board: Board, release: str, settings: str) -> str | None:
+    """
+    Let a release read its settings while another one is still at work.
+
+    Returns:
+        Where it will answer; None if the system chooses the port.
+
+    Raises:
+        ActivationError: It is not complete, or refuses the settings.
+    """
+    folder = board.releases / release
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", release) or not folder.is_dir():
+        raise ActivationError(
+            f"expected a folder in {board.releases}, found none named {release!r}"
+        )
+    tried = board.settings.with_name(".edgederm.toml.tried")
+    _write(tried, settings)
+    try:
+        status, text = board.run([str(folder / "bin/python"), "-c", _READ_SETTINGS, str(tried)])
+    finally:
+        tried.unlink()
+    if status:
+        raise ActivationError(f"release {release} refuses its settings: {text.strip()[-1000:]}")
+    server = json.loads(text.splitlines()[-1])
+    if server["port"] == 0:
+        return None
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server["host"], server["host"])  # noqa: S104
+    return f"http{'s' if server['is_secure'] else ''}://{host}:{server['port']}/healthz"
+
+
+def start(board: Board, address: str | None, before: frozenset[str] | None) -> list[str]:
+    """
+    Start the service anew, and watch whether it stays; returns what is wrong.
+
+    Args:
+        board: Where.
+        address: Where it must answer.
+        before: Parts that did not work before and so are not this release's fault; None where
+            nothing ran, and a camera may still be missing.
+    """
+    board.run(["systemctl", "reset-failed", UNIT])
+    status, text = board.run(["systemctl", "restart", UNIT])
+    if status:
+        return [f"it does not start: {text.strip()}"]
+    first = board.show()
+    board.sleep(board.watch_s)
+    last = board.show()
+    if (first.get("MainPID"), first.get("NRestarts")) != (
+        last.get("MainPID"), last.get("NRestarts"),
+    ):  # fmt: skip
+        return [f"it did not stay up for {board.watch_s:g} s ({last.get('Result')})"]
+    health = look(board, address)
+    blamed = health.parts - (before or frozenset())
+    if before is None:
+        blamed &= _ALWAYS_NEEDED
+    return [*health.problems, *(f"{part} does not work any more" for part in sorted(blamed))]
+
+
+def look(board: Board, address: str | None) -> Health:
+    """See how the service is; without an *address* as far as systemd knows."""
+    state = board.show()
+    problems = []
+    if state.get("ActiveState") != "active":
+        problems.append(f"the service is {state.get('ActiveState')} ({state.get('Result')})")
+    elif address is not None:
+        try:
+            # The box's own certificate is nobody's business on the way to itself.
+            context = ssl._create_unverified_context() if address[4] == "s" else None  # noqa: S323, SLF001
+            with urllib.request.urlopen(address, timeout=_ANSWER_S, context=context) as answer:  # noqa: S310
+                answer.read()
+        except (OSError, urllib.error.URLError) as error:
+            problems.append(f"{address} does not answer: {error}")
+    return Health(tuple(problems), frozenset(_PART.findall(state.get("StatusText", ""))))
+
+
+def prune(board: Board, keep: int) -> list[str]:
+    """Remove the oldest releases, never the current one or the one before; returns their names."""
+    needed = {board.linked("current"), board.linked("previous")}
+    others = [each for each in board.releases.iterdir() if each.is_dir()]
+    others = [each for each in others if each.name not in needed]
+    others.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    surplus = others[max(0, keep - len(needed - {None})) :]
+    for each in surplus:
+        shutil.rmtree(each)
+    return sorted(each.name for each in surplus)
+
+
+def _put(board: Board, release: str, settings: str) -> None:
+    """Settings first: the link is what the service follows to its code, and switches at once."""
+    _write(board.settings, settings)
+    _relink(board.link("current"), Path("releases") / release)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, also when the power goes."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with unfinished.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    _sync(path.parent)
+
+
+def _relink(link: Path, target: Path) -> None:
+    """Point a link elsewhere at once; there is never none."""
+    unfinished = link.with_name(f".{link.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.symlink_to(target)
+    unfinished.replace(link)
+    _sync(link.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _run(command: Sequence[str]) -> tuple[int, str]:
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+"""
+Install a release from its archive, offline and by hashes, into a folder of its own.
+
+    edgederm-install ARCHIVE NAME [--system-packages]
+
+The folder is complete when ``release.json`` is there, which is written last; whatever an earlier
+attempt left is removed.  Needs the system's Python and nothing else, not even pip: the archive
+brings it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+RELEASES = Path("/opt/edgederm/releases")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Install, or say that it is there."""
+    parser = argparse.ArgumentParser(description="Install a release from its archive.")
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("name")
+    parser.add_argument(
+        "--system-packages", action="store_true",
+        help="let the release see what apt installed, such as picamera2",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    folder = RELEASES / options.name
+    if (folder / "release.json").exists():
+        print("unchanged")
+        return 0
+    shutil.rmtree(folder, ignore_errors=True)
+    os.umask(0o022)
+    with tempfile.TemporaryDirectory(dir=RELEASES.parent) as work:
+        with tarfile.open(options.archive) as tar:
+            tar.extractall(work, filter="data")
+        install(folder, Path(work), sees_system=options.system_packages)
+        for name in ("installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json"):
+            shutil.copyfile(Path(work) / name, folder / name)
+    os.sync()
+    print("installed")
+    return 0
+
+
+def install(folder: Path, unpacked: Path, *, sees_system: bool) -> None:
+    """Make the environment in its final place: its scripts hold the path."""
+    system = ["--system-site-packages"] if sees_system else []
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", *system, folder], check=True)
+    (pip,) = (unpacked / "wheels").glob("pip-*.whl")
+    subprocess.run(
+        [
+            folder / "bin/python", "-I", f"{pip}/pip", "install", "--quiet", "--no-index",
+            "--find-links", unpacked / "wheels", "--require-hashes", "--no-deps",
+            "--ignore-installed", "--no-cache-dir", "--requirement",
+            unpacked / "requirements.txt",
+        ],
+        check=True,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

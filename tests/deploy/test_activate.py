@@ -1,0 +1,193 @@
+"""Switching releases on a board whose systemd and releases a test plays."""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = importlib.util.spec_from_file_location(
+    "activate", ROOT / "deploy/ansible/roles/appliance/files/activate.py"
+)
+activate = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(activate)
+
+
+class Machine:
+    """A board in a folder; what each release does when it is started, a test says."""
+
+    def __init__(self, root):
+        self.board = activate.Board(root=root, run=self.run, watch_s=10.0, sleep=self.sleep)
+        self.board.releases.mkdir(parents=True)
+        self.board.settings.parent.mkdir(parents=True)
+        self.does = {}
+        self.starts = []
+        self.state = {"ActiveState": "inactive", "MainPID": "0", "NRestarts": "0"}
+
+    def add(self, name, does="works"):
+        (self.board.releases / name).mkdir()
+        self.does[name] = does
+        os.utime(self.board.releases / name, (len(self.does), len(self.does)))
+
+    def run(self, command):
+        if command[0].endswith("bin/python"):
+            text = Path(command[-1]).read_text()
+            if "refused" in text:
+                return 1, "settings refused: port"
+            return 0, json.dumps({"host": "127.0.0.1", "port": 0, "is_secure": True})
+        verb = command[1]
+        if verb == "restart":
+            name = self.board.linked("current")
+            self.starts.append((name, self.board.settings.read_text()))
+            does = self.does[name]
+            if does == "dies":
+                self.state = {"ActiveState": "failed", "Result": "exit-code"}
+                return 1, "Job for edgederm.service failed"
+            status = does.removeprefix("says ") if does.startswith("says ") else "ready"
+            self.state = {
+                "ActiveState": "active", "MainPID": str(len(self.starts)), "NRestarts": "0",
+                "StatusText": status,
+            }  # fmt: skip
+        if verb == "stop":
+            self.state = {"ActiveState": "inactive", "MainPID": "0"}
+        if verb == "show":
+            return 0, "".join(f"{key}={value}\n" for key, value in self.state.items())
+        return 0, ""
+
+    def sleep(self, seconds):
+        assert seconds == 10.0
+        if self.does[self.board.linked("current")] == "dies later":
+            self.state["NRestarts"] = "3"
+
+    def switch(self, name, settings="a", *, restarts=False):
+        return activate.switch(self.board, name, settings, restarts=restarts)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    made = Machine(tmp_path)
+    made.add("1.0")
+    return made
+
+
+def test_a_first_release_is_started_and_kept(machine):
+    assert machine.switch("1.0")["state"] == "switched"
+    assert machine.board.linked("current") == "1.0"
+    assert machine.board.linked("previous") is None
+    assert machine.starts == [("1.0", "a")]
+
+
+def test_the_same_again_touches_nothing(machine):
+    machine.switch("1.0")
+    assert machine.switch("1.0")["state"] == "unchanged"
+    assert len(machine.starts) == 1
+
+
+def test_the_same_again_mends_a_service_that_is_down(machine):
+    machine.switch("1.0")
+    machine.run(["systemctl", "stop", "edgederm.service"])
+    assert machine.switch("1.0")["state"] == "switched"
+    assert len(machine.starts) == 2
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        ("dies", "does not start"),
+        ("dies later", "did not stay up"),
+        ("says model: the golden case failed", "model does not work any more"),
+        ("says camera: unplugged; plug it in", "camera does not work any more"),
+    ],
+)
+def test_a_bad_release_is_left_again_with_its_settings(machine, does, told):
+    machine.switch("1.0", "a")
+    machine.add("2.0", does)
+    outcome = machine.switch("2.0", "b")
+    assert outcome["state"] == "returned"
+    assert told in outcome["problems"][0]
+    assert machine.board.linked("current") == "1.0"
+    assert machine.board.settings.read_text() == "a"
+    assert machine.starts[-1] == ("1.0", "a")
+    assert machine.state["ActiveState"] == "active"
+
+
+def test_settings_that_harm_are_left_again_too(machine):
+    machine.switch("1.0", "a")
+    machine.does["1.0"] = "dies"
+    machine.starts.clear()
+    outcome = machine.switch("1.0", "b")
+    assert [settings for _, settings in machine.starts] == ["b", "a"]
+    assert outcome["state"] == "failed"  # In this test the release dies with the old ones as well.
+
+
+def test_a_camera_that_was_missing_before_is_no_fault_of_the_release(machine):
+    machine.add("2.0", "says camera: unplugged; plug it in")
+    assert machine.switch("2.0")["state"] == "switched"
+    machine.add("3.0", "says camera: unplugged; plug it in")
+    assert machine.switch("3.0")["state"] == "switched"
+
+
+def test_a_first_release_that_fails_leaves_a_board_that_is_stopped_and_unlinked(machine):
+    machine.does["1.0"] = "dies"
+    assert machine.switch("1.0")["state"] == "failed"
+    assert machine.board.linked("current") is None
+    assert machine.state["ActiveState"] == "inactive"
+
+
+def test_settings_that_a_release_refuses_reach_nothing(machine):
+    machine.switch("1.0", "a")
+    with pytest.raises(activate.ActivationError, match="settings refused: port"):
+        machine.switch("1.0", "refused")
+    assert machine.board.settings.read_text() == "a"
+    assert sorted(path.name for path in machine.board.settings.parent.iterdir()) == [
+        "edgederm.toml"
+    ]
+
+
+@pytest.mark.parametrize("name", ["2.0", "../1.0", "", "."])
+def test_a_release_that_is_not_there_is_refused(machine, name):
+    with pytest.raises(activate.ActivationError, match="expected a folder"):
+        machine.switch(name)
+
+
+def test_back_and_back_again(machine):
+    machine.add("2.0")
+    machine.switch("1.0", "a")
+    machine.switch("2.0", "b")
+    assert activate.back(machine.board)["state"] == "switched"
+    assert machine.starts[-1] == ("1.0", "a")
+    assert machine.board.linked("previous") == "2.0"
+    activate.back(machine.board)
+    assert machine.starts[-1] == ("2.0", "b")
+
+
+def test_back_without_a_release_before_is_refused(machine):
+    machine.switch("1.0")
+    with pytest.raises(activate.ActivationError, match="no release before"):
+        activate.back(machine.board)
+
+
+def test_old_releases_go_but_never_those_that_are_needed(machine):
+    for number in range(2, 7):
+        machine.add(f"{number}.0")
+    machine.switch("1.0")
+    machine.switch("2.0")
+    assert activate.prune(machine.board, 3) == ["3.0", "4.0", "5.0"]
+    assert activate.prune(machine.board, 1) == ["6.0"]
+    assert sorted(one.name for one in machine.board.releases.iterdir()) == ["1.0", "2.0"]
+
+
+def test_the_command_answers_in_json_and_by_its_status(machine, capsys, tmp_path):
+    wanted = tmp_path / "wanted.toml"
+    wanted.write_text("a")
+    command = ["--release", "1.0", "--settings", str(wanted)]
+    assert activate.main(command, machine.board) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome == {
+        "state": "switched", "problems": [], "pruned": [], "current": "1.0", "previous": None,
+    }  # fmt: skip
+    assert activate.main(["--back"], machine.board) == 1
+    assert json.loads(capsys.readouterr().out)["state"] == "refused"
