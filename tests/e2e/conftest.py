@@ -1,0 +1,83 @@
+"""One board for all tests, in the order in which they stand; what it said is kept."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.board import ROOT, Board, empty_folder
+
+ARTIFACTS = ROOT / "var/e2e"
+
+SETTINGS = {
+    # Pictures in place of a camera, which the tests take away; and limits that are met soon.
+    "camera": {"kind": "replay", "path": "/srv/pictures", "timeout_s": 0.5, "stuck_exit_s": 3},
+    "server": {"host": "0.0.0.0"},  # noqa: S104 - the board's own network
+    # Far more than a board can hold, so that one picture meets its memory limit.
+    "picture": {"max_pixels": 200_000_000},
+}
+VARIABLES = {"appliance_settings": SETTINGS, "appliance_lan": ["10.99.0.0/24"]}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, help="how often the service is killed under load")
+
+
+@pytest.fixture(scope="session")
+def times():
+    """Durations in seconds by name, written down at the end."""
+    found = {}
+    yield found
+    (ARTIFACTS / "times.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory, times):
+    if "EDGEDERM_E2E_ROOT" not in os.environ:
+        pytest.fail("say: make e2e")
+    made = Board(tmp_path_factory.mktemp("controller"), empty_folder(ARTIFACTS))
+    began_s = time.monotonic()
+    try:
+        made.start()
+        times["board booted"] = round(time.monotonic() - began_s, 1)
+        made.let_in()
+        made.put(ROOT / "device/samples", "/srv/pictures")
+        # A disk of its own for the state, small enough to be filled.
+        made.root("mkdir /var/lib/edgederm; mount -t tmpfs -o size=64m tmpfs /var/lib/edgederm")
+        yield made
+        made.keep_journal()
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def inventory(board):
+    return board.inventory(VARIABLES)
+
+
+@pytest.fixture(scope="session")
+def secrets():
+    """What the first deployment showed: a dictionary with ``token``."""
+    return {}
+
+
+@pytest.fixture
+def token(secrets):
+    if "token" not in secrets:
+        pytest.fail("the deployment did not get so far")
+    return secrets["token"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Note how long each test took, whatever came of it."""
+    began_s = time.monotonic()
+    try:
+        return (yield)
+    finally:
+        if "times" in item.funcargs or "board" in item.funcargs:
+            log = Path(ARTIFACTS / "tests.txt")
+            with log.open("a") as file:
+                file.write(f"{time.monotonic() - began_s:7.1f} s  {item.name}\n")

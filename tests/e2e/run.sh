@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The container tier: the real playbook and the real units on a board that is a systemd container.
+# Usage: tests/e2e/run.sh PYTHON DEPLOY_PYTHON [pytest's arguments]
+#
+# Everything runs in namespaces of its own for processes, mounts and network: when this ends, for
+# whatever reason, nothing is left running or mounted, and no address of this machine was touched.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=$(realpath -s "$1") deploy_python=$(realpath -s "$2")
+shift 2
+
+packages="mmdebstrap systemd-container iproute2 openssh-client curl"
+missing=$(for tool in mmdebstrap systemd-nspawn ip ssh curl unshare; do
+    command -v $tool >/dev/null || echo $tool
+done)
+if [ "$(id -u)" != 0 ] || [ -n "$missing" ]; then
+    echo "make e2e needs root, and these programs, which are missing: ${missing:-none}" >&2
+    echo "Say:  sudo apt install $packages  and then:  sudo make e2e" >&2
+    exit 2
+fi
+
+# ---- what is kept between runs: the board's Debian, and the wheels
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/edgederm/e2e
+include=systemd,systemd-sysv,dbus,openssh-server,python3,sudo,iproute2,ca-certificates,procps,libseccomp2,nftables,libfaketime
+root=$cache/trixie-$(echo "$include" | sha256sum | cut -c1-12)
+began=$SECONDS
+if [ ! -d "$root" ]; then
+    mkdir -p "$cache"
+    rm -rf --one-file-system "$cache"/trixie-*
+    work=$(mktemp -d /dev/shm/edgederm-e2e.XXXXXX)
+    trap 'rm -rf --one-file-system "$work"' EXIT
+    # In memory, as dpkg waits for the disk after each file; no package's documents and languages.
+    TMPDIR=$work mmdebstrap --quiet --variant=minbase --include="$include" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        trixie "$work/root.tar"
+    mkdir "$root.unfinished"
+    tar -C "$root.unfinished" -xf "$work/root.tar" --exclude='./dev/*'
+    echo edgederm-board >"$root.unfinished/etc/hostname"
+    printf '127.0.0.1 localhost\n127.0.1.1 edgederm-board\n' >"$root.unfinished/etc/hosts"
+    : >"$root.unfinished/etc/machine-id"
+    mv "$root.unfinished" "$root"
+    rm -rf --one-file-system "$work"
+    trap - EXIT
+fi
+echo "board's Debian: $((SECONDS - began)) s"
+began=$SECONDS
+"$deploy_python" deploy/release.py --python 3.13 --machine "$(uname -m)" --into var/releases >/dev/null
+echo "release: $((SECONDS - began)) s"
+
+# ---- the groups that the board's limits live in, on a machine with control groups of version 1
+group=edgederm-e2e-$$
+# shellcheck disable=SC2317 # called by the trap
+clean() {
+    # What was killed a moment ago still holds its group.
+    for _ in $(seq 50); do
+        find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null
+        # systemd-nspawn's own two; another container's are not empty.
+        find /sys/fs/cgroup/systemd/{payload,supervisor} /sys/fs/cgroup/unified/{payload,supervisor} \
+            -depth -type d -exec rmdir {} \; 2>/dev/null
+        [ -n "$(find /sys/fs/cgroup -type d -name "$group" -print -quit)" ] || return 0
+        sleep 0.2
+    done
+    echo "control groups are left: $(find /sys/fs/cgroup -type d -name "$group")" >&2
+}
+trap clean EXIT
+
+export EDGEDERM_E2E_ROOT=$root EDGEDERM_E2E_GROUP=$group EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
+unshare --mount --net --pid --fork --kill-child=KILL --mount-proc \
+    "$python" -m pytest tests/e2e -p no:cacheprovider --override-ini=norecursedirs= "$@"

@@ -1,0 +1,110 @@
+"""The playbook, on a board that was never touched, and again."""
+
+import json
+import re
+import time
+
+from tests.e2e.board import THERE
+
+
+def test_a_dry_run_on_a_fresh_board_succeeds_and_changes_nothing(board, inventory):
+    before = board.root("find /etc /opt /usr/local /var/lib -xdev | sort")
+    done, counts = board.play("deploy", inventory, "--check", "--diff")
+    assert counts["failed"] == 0
+    assert 'path = "/srv/pictures"' in done.stdout  # The settings that it would get are shown.
+    assert board.root("find /etc /opt /usr/local /var/lib -xdev | sort") == before
+
+
+def test_a_board_that_cannot_take_it_is_refused_before_any_change(board):
+    camera = {"kind": "v4l2", "device": "/dev/video9"}
+    inventory = board.inventory({"appliance_settings": {"camera": camera}})
+    before = board.root("find /etc /opt -xdev | sort")
+    done, counts = board.play("deploy", inventory, check=False)
+    assert done.returncode != 0
+    assert counts["changed"] == 0
+    assert "should be at /dev/video9 and is not" in done.stdout
+    assert board.root("find /etc /opt -xdev | sort") == before
+
+
+def test_one_command_brings_a_fresh_board_to_its_first_answer(board, secrets, times):
+    """Beside a board that is switched off, which the other does not mind."""
+    from tests.e2e.conftest import VARIABLES
+
+    missing = {
+        "gone": {"ansible_host": "10.99.0.77", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+    }
+    inventory = board.inventory(VARIABLES, others=missing)
+    began_s = time.monotonic()
+    done, counts = board.play("deploy", inventory, "-e", "deploy_serial=1", check=False)
+    times["first deployment"] = round(time.monotonic() - began_s, 1)
+    assert counts["failed"] == counts["unreachable"] == 0, done.stdout
+    assert done.returncode != 0  # For the board that is gone.
+    assert "it cannot be reached" in done.stdout
+    (secrets["token"],) = re.findall(r"shown this once: (edgederm-[a-z2-7]{8}-[a-z2-7]{32})", done.stdout)
+    assert done.stdout.count(secrets["token"]) == 1
+    assert board.answers(secrets["token"])
+
+
+def test_the_second_run_changes_nothing_and_proves_the_service_healthy(
+    board, inventory, token, times
+):
+    started = board.service("MainPID", "ActiveEnterTimestampMonotonic")
+    began_s = time.monotonic()
+    done, counts = board.play("deploy", board.inventory(_variables()))
+    times["second deployment"] = round(time.monotonic() - began_s, 1)
+    assert (counts["changed"], counts["failed"]) == (0, 0), done.stdout
+    assert "edgederm-" not in re.sub(r"edgederm-(board|activate|firewall)", "", done.stdout)
+    assert board.service("MainPID", "ActiveEnterTimestampMonotonic") == started
+    assert board.answers(token)
+
+
+def test_a_dry_run_after_that_says_that_nothing_would_change(board):
+    _, counts = board.play("deploy", board.inventory(_variables()), "--check", "--diff")
+    assert (counts["changed"], counts["failed"]) == (0, 0)
+
+
+def test_an_unhealthy_service_is_not_passed_over(board, token):
+    """A control: were health not looked at, nothing would change here either."""
+    board.root("systemctl stop edgederm")
+    _, counts = board.play("deploy", board.inventory(_variables()))
+    assert counts["changed"] == 1
+    assert board.answers(token)
+
+
+def test_the_box_is_asked_with_a_token_and_over_tls_alone(board, token):
+    status, body = board.ask("/classify", token=token)
+    assert (status, body["source"]) == (200, "replay")
+    assert board.ask("/classify")[0] == 401
+    assert board.ask("/classify", token=token[:-1] + ("a" if token[-1] != "a" else "b"))[0] == 401
+    assert board.ask("/readyz", token=token)[1]["status"] == "ready"
+    plain = board.root("ss -Hltn 'sport = :8000'; ls -l /var/lib/edgederm/tokens.json")
+    assert "-rw------- 1 edgederm edgederm" in plain
+    assert board.ask("/healthz", "--tls-max", "1.1")[0] == 0
+    assert board.ask("/healthz", "--connect-to", f"::{THERE}:8000")[0] == 200
+
+
+def test_doctor_holds_the_installed_files_against_the_release(board, token):
+    findings = _doctor(board)
+    assert findings["release"]["verdict"] == "ok"
+    assert findings["model"]["verdict"] == "ok"
+    file = board.root(
+        "ls /opt/edgederm/current/lib/python3.13/site-packages/device/decision/policy.py"
+    ).strip()
+    board.root(f"cp {file} /root/kept; echo '# edited' >> {file}")
+    try:
+        found = _doctor(board)["release"]
+    finally:
+        board.root(f"cp /root/kept {file}")
+    assert found["verdict"] == "failure"
+    assert "changed: device/decision/policy.py" in found["found"]
+
+
+def _doctor(board):
+    text = board.root("edgederm doctor --json 2>/dev/null", check=False)
+    return {line["part"]: line for line in map(json.loads, text.splitlines())}
+
+
+def _variables():
+    from tests.e2e.conftest import VARIABLES
+
+    return VARIABLES
