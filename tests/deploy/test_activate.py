@@ -170,6 +170,15 @@ def test_back_without_a_release_before_is_refused(machine):
         activate.back(machine.board)
 
 
+def test_the_same_release_is_started_anew_when_asked(machine):
+    with pytest.raises(activate.ActivationError, match="no release"):
+        activate.again(machine.board)
+    machine.switch("1.0", "a")
+    assert activate.again(machine.board)["state"] == "switched"
+    assert machine.starts == [("1.0", "a")] * 2
+    assert machine.board.linked("previous") is None
+
+
 def test_old_releases_go_but_never_those_that_are_needed(machine):
     for number in range(2, 7):
         machine.add(f"{number}.0")

@@ -40,7 +40,8 @@ def test_one_command_brings_a_fresh_board_to_its_first_answer(board, secrets, ti
     assert counts["failed"] == counts["unreachable"] == 0, done.stdout
     assert done.returncode != 0  # For the board that is gone.
     assert "it cannot be reached" in done.stdout
-    (secrets["token"],) = re.findall(r"shown this once: (edgederm-[a-z2-7]{8}-[a-z2-7]{32})", done.stdout)
+    shown = r"shown this once: (edgederm-[a-z2-7]{8}-[a-z2-7]{32})"
+    (secrets["token"],) = re.findall(shown, done.stdout)
     assert done.stdout.count(secrets["token"]) == 1
     assert board.answers(secrets["token"])
 

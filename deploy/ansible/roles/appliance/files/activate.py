@@ -4,6 +4,7 @@ Switch the box to a release and settings, see it healthy, and go back by itself 
 
     edgederm-activate --release NAME --settings FILE
     edgederm-activate --back
+    edgederm-activate --again
 
 Runs on the board, so that a connection that breaks leaves no box half switched.  Needs the system's
 Python (3.10 or newer) and nothing else.  The last line printed is JSON.
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--release", metavar="NAME", help="a folder below /opt/edgederm/releases")
     what.add_argument("--back", action="store_true", help="to the release before")
+    what.add_argument("--again", action="store_true", help="start the same one anew")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="those that are there, else")
     parser.add_argument("--restart", action="store_true", help="also when nothing changes")
     parser.add_argument("--keep", type=int, default=3, metavar="N", help="releases; 3 if not said")
@@ -112,6 +114,8 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if options.back:
             outcome = back(board)
+        elif options.again:
+            outcome = again(board)
         else:
             settings = (options.settings or board.settings).read_text(encoding="utf-8")
             outcome = switch(board, options.release, settings, restarts=options.restart)
@@ -173,6 +177,19 @@ def back(board: Board) -> dict[str, object]:
         raise ActivationError("there is no release before this one; deploy one")
     settings = (board.releases / previous / "edgederm.toml").read_text(encoding="utf-8")
     return switch(board, previous, settings, restarts=True)
+
+
+def again(board: Board) -> dict[str, object]:
+    """
+    Start the current release anew, as after a new model, and see it healthy.
+
+    Raises:
+        ActivationError: There is none.
+    """
+    current = board.linked("current")
+    if current is None:
+        raise ActivationError("there is no release; deploy one")
+    return switch(board, current, board.settings.read_text(encoding="utf-8"), restarts=True)
 
 
 def look_ahead(board: Board, release: str, settings: str) -> str | None:
