@@ -66,7 +66,7 @@ def test_the_service_begins_no_connection(board):
     """Not even to this machine, whose resolver would carry things out."""
     program = (
         "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
-        's.sendto(b"x", ("{}", 53)); print("sent")'
+        's.sendto(b"x", ("{}", 53)); print("se" + "nt")'
     )
     for address in ("10.99.0.1", "127.0.0.1"):
         assert "sent" not in inside(board, program.format(address), unit=False)

@@ -50,8 +50,8 @@ def test_a_process_that_hangs_is_replaced(board, token, times):
 
 
 def test_a_picture_beyond_the_memory_limit_costs_one_restart(board, token, times):
-    """Drawn from few bytes: 190 million pixels, 570 MB unpacked."""
-    pid, width, height = board.pid(), 13800, 13800
+    """Drawn from few bytes: 177 million pixels, 530 MB unpacked."""
+    pid, width, height = board.pid(), 13300, 13300
     row = b"\0" + b"\x80\x60\x50" * width
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
