@@ -188,15 +188,19 @@ class Board:
         if not authority.exists():
             authority.write_text(self.root("cat /var/lib/edgederm/certificate.pem"))
         header = ["-H", f"Authorization: Bearer {token}"] if token else []
-        text = call(
+        done = subprocess.run(
+            [
             "curl", "--silent", "--show-error", "--max-time", f"{30 * PATIENCE:g}",
             "--cacert", str(authority), "--resolve", f"edgederm-board.local:8000:{THERE}",
             "--write-out", "\n%{http_code}", *header, *options,
             f"https://edgederm-board.local:8000{path}",
-            check=False,
+            ],
+            check=False, capture_output=True, text=True, timeout=120 * PATIENCE,
         )  # fmt: skip
-        body, _, status = text.rpartition("\n")
-        return int(status or 0), json.loads(body) if body.startswith("{") else body
+        if done.returncode:  # Also when an answer broke off.
+            return 0, done.stderr
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), json.loads(body) if body.startswith("{") else body
 
     def answers(self, token):
         """Whether an upload is answered; also proof that it was kept."""

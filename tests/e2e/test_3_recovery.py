@@ -95,12 +95,14 @@ def test_a_camera_stuck_for_good_gets_a_new_process(board, token, times):
     for one in board.root("ls /srv/pictures").split():
         board.root(f"mv /srv/pictures/{one} /root/{one}; mkfifo /srv/pictures/{one}")
     try:
-        wait_for(lambda: "camera" in board.service("StatusText"), 90)
-        assert board.pid() == pid
+        assert board.ask("/classify", "--max-time", "2", token=token)[0] != 200
         assert board.answers(token)
+        assert board.pid() == pid
         times["camera stuck, to a new process"] = round(
             wait_for(lambda: board.pid() not in {0, pid}, 120), 1
         )
+        said = board.root(f"journalctl _PID={pid} -o cat --no-pager", check=False)
+        assert "event=watch.gave_up" in said
     finally:
         board.root(
             "cd /srv/pictures && for one in *; do rm -f $one; mv /root/$one .; done; "
