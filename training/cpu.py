@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
+import torch
+
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 _KEPT_BYTES = 2**31 - 1
 _STEP_BYTES = 2**28
@@ -30,3 +32,15 @@ def keep_memory() -> None:
         (_M_ARENA_MAX, 1),
     ):
         library.mallopt(option, value)
+
+
+def in_bf16(precision: str, device: torch.device) -> bool:
+    """
+    Tell whether to compute in bf16: where *precision* asks for it and *device* has it.
+
+    A processor without it converts at every step and takes ten times as long as in fp32.
+    """
+    if precision != "bf16" or device.type != "cpu":
+        return precision == "bf16"
+    # What torch's own compiler asks before it takes bf16 on a CPU.
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001

@@ -24,6 +24,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.cpu import in_bf16
 from training.data.dataset import PreparedPart, steps_of_an_epoch, training_batches
 from training.data.views import draw_view
 from training.errors import RunError
@@ -171,7 +172,7 @@ def _network(
     model = build_model(config.model, fresh=start is not None)
     if start is not None:
         model.load_state_dict(start)
-    if accelerator.device.type == "cpu":
+    if accelerator.device.type == "cpu" and in_bf16(config.precision, accelerator.device):
         speed_up_depthwise(model)
     placed: nn.Module = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed
@@ -208,7 +209,7 @@ def _losses(
         disable=not (accelerator.is_main_process and console.is_terminal),
     ):
         x_BCHW = view.show(part, indices_B, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16(config.precision, device)):
             outputs = model(x_BCHW)
         taught = None if lesson is None else lesson.hear(view, epoch, indices_B)
         yield _loss(outputs, part.labels(indices_B), config, taught)

@@ -33,12 +33,26 @@ class Config(BaseModel):
 class BlockConfig(Config):
     """Some blocks of one kind; the first one strides."""
 
-    kind: Literal["fused", "inverted"]
-    """``fused``: one dense 3×3 expands; ``inverted``: 1×1 expands, depthwise 3×3 follows."""
+    kind: Literal["fused", "inverted", "separable"]
+    """``fused``: one dense 3×3 expands; ``inverted``: 1×1 expands, a depthwise convolution
+    follows; ``separable``: the depthwise convolution alone, nothing is expanded."""
     channels: int
     repeats: int
     stride: Literal[1, 2]
     expansion: int
+    kernel: Literal[3, 5] = 3
+    """Side of the depthwise convolution."""
+
+
+class BackboneConfig(Config):
+    """A network of timm: a member of the teacher, or what a student is grafted from."""
+
+    name: str
+    """In timm."""
+    side_px: int
+    """Pictures are resized to it by area; at most the side of the stages."""
+    weights: str | None
+    """Where it begins: see :func:`training.models.weights.load_backbone`; None: at random."""
 
 
 class StudentConfig(Config):
@@ -51,17 +65,9 @@ class StudentConfig(Config):
     dropout: float
     pooling: Pooling = "average"
     """How the last feature map becomes the embedding; ``both``: the mean of average and maximum."""
-
-
-class BackboneConfig(Config):
-    """One member of the teacher."""
-
-    name: str
-    """In timm."""
-    side_px: int
-    """Pictures are resized to it by area; at most the side of the stages."""
-    weights: str | None
-    """Where it begins: see :func:`training.models.weights.load_backbone`; None: at random."""
+    grafted_from: BackboneConfig | None = None
+    """The trunk begins with the first blocks of this network, thinned out: see
+    ``models/graft.py``; None: at random."""
 
 
 class TeacherConfig(Config):
@@ -151,6 +157,7 @@ class RunConfig(Config):
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Each layer of a backbone learns so much slower than the one above it."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16``: where the device has arithmetic for it; see ``cpu.in_bf16``."""
     label_smoothing: float
     ema_decay: float
     distillation: DistillationConfig | None = None

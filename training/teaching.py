@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from training.cpu import in_bf16
 from training.data.dataset import PreparedPart, plain_batches
 from training.data.views import View, draw_view, plain_view
 from training.models import FusedTeacher, Outputs
@@ -198,14 +199,15 @@ def seen_view(
         kept: NDArray[np.float16] = np.load(path)
         return kept
     device = next(teacher.parameters()).device
-    if device.type == "cpu":
+    bf16 = in_bf16(precision, device)
+    if device.type == "cpu" and bf16:
         speed_up_depthwise(teacher)
     teacher.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     console = Console(stderr=True)
     features = []
     with (
         torch.no_grad(),
-        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
+        torch.autocast(device.type, torch.bfloat16, enabled=bf16),
     ):
         for indices_B in track(
             list(plain_batches(part, batch_size=_BATCH)),

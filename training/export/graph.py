@@ -27,13 +27,14 @@ from device.core.manifest import DIAGNOSES, MALIGNANT_DIAGNOSES
 from training.export.errors import ExportError
 from training.models import Student
 from training.models.outputs import ALMOST_ZERO, NEAR_MAXIMUM
-from training.models.student import MEAN, STANDARD_DEVIATION, Block
+from training.models.student import Block
 from training.runs import Pooling
 
 OPSET = 17
 IR_VERSION = 9
 OUTPUTS = ("malignancy_logit", "diagnosis_logits", "activation_map", "embedding")
 
+_LARGEST_PIXEL = 255
 _LARGEST_FP16 = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL_FP16 = float(np.finfo(np.float16).tiny)
 
@@ -166,11 +167,9 @@ def _trunk(graph: _Graph, student: Student) -> str:
     # Transposed while a pixel is still one byte.
     value = graph.node("Transpose", ["image"], perm=[0, 3, 1, 2])
     value = graph.node("Cast", [value], to=TensorProto.FLOAT)
-    # (x / 255 - mean) / deviation as one product and one sum.
-    scale = graph.constant(np.array(1 / (255 * STANDARD_DEVIATION), dtype=np.float32))
-    shift = graph.constant(np.array(-MEAN / STANDARD_DEVIATION, dtype=np.float32))
-    value = graph.node("Add", [graph.node("Mul", [value, scale]), shift])
-    return _chain(graph, student.trunk, value)
+    stem = student.trunk[0]
+    value = _convolve(graph, stem[0], value, scale=1 / _LARGEST_PIXEL)  # type: ignore[index, arg-type]
+    return _chain(graph, student.trunk[1:], _chain(graph, stem[1:], value))  # type: ignore[index]
 
 
 def _chain(graph: _Graph, module: nn.Module, value: str) -> str:
@@ -183,22 +182,35 @@ def _chain(graph: _Graph, module: nn.Module, value: str) -> str:
         out = _chain(graph, module.layers, value)
         return graph.node("Add", [value, out]) if module.adds else out
     if isinstance(module, nn.Conv2d):
-        if module.bias is None:
-            raise ExportError("a convolution without folded normalisation cannot be exported")
-        pads = [int(pad) for pad in module.padding]
-        return graph.node(
-            "Conv",
-            [value, graph.weight(module.weight), graph.bias(module.bias)],
-            kernel_shape=list(module.kernel_size),
-            strides=list(module.stride),
-            pads=pads + pads,
-            group=module.groups,
-        )
+        return _convolve(graph, module, value)
     if isinstance(module, nn.ReLU):
         return graph.node("Relu", [value])
     if isinstance(module, nn.Identity):
         return value
     raise ExportError(f"{type(module).__name__} has no translation; the student has ReLU only")
+
+
+def _convolve(graph: _Graph, module: nn.Conv2d, value: str, *, scale: float = 1.0) -> str:
+    """
+    Append a convolution of *scale* times *value*.
+
+    The factor is laid on the weights, in the graph: the runtime does that once, when it loads the
+    file, and what is stored keeps the digits of fp16.
+    """
+    if module.bias is None:
+        raise ExportError("a convolution without folded normalisation cannot be exported")
+    weight = graph.weight(module.weight)
+    if scale != 1.0:
+        weight = graph.node("Mul", [weight, graph.constant(np.array(scale, dtype=np.float32))])
+    pads = [int(pad) for pad in module.padding]
+    return graph.node(
+        "Conv",
+        [value, weight, graph.bias(module.bias)],
+        kernel_shape=list(module.kernel_size),
+        strides=list(module.stride),
+        pads=pads + pads,
+        group=module.groups,
+    )
 
 
 def _heads(graph: _Graph, student: Student, features: str) -> None:

@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from training.errors import RunError
+from training.models.graft import graft
 from training.models.outputs import Outputs
 from training.models.student import Student
 from training.models.teacher import FusedTeacher
+from training.models.weights import load_backbone
 from training.runs import BEST_NAME, StudentConfig, TeacherConfig, load_config
 
 __all__ = ["FusedTeacher", "Outputs", "Student", "build_model", "load_best"]
@@ -25,7 +27,10 @@ def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -
         fresh: Leave all weights random, because others are loaded over them.
     """
     if isinstance(config, StudentConfig):
-        return Student(config)
+        student = Student(config)
+        if config.grafted_from is not None and not fresh:
+            graft(student, load_backbone(config.grafted_from, drop_path=0.0), config.grafted_from)
+        return student
     return FusedTeacher(config, fresh=fresh)
 
 

@@ -1,9 +1,8 @@
 """
 The student: under 240,000 weights and 40 million multiply-adds, ReLU only.
 
-Early stages are dense (``fused``): at high resolution a depthwise convolution costs more time
-than its few operations suggest, in training and on a small board alike.  Later stages are
-inverted residuals, where weights are scarce and depthwise convolutions save them.
+A chain of blocks: inverted residuals, where weights are scarce and depthwise convolutions save
+them; fused ones, for early stages; and the separable one with which MobileNets begin.
 
 Sources: Sandler et al., "MobileNetV2" (CVPR 2018) for inverted residuals; Tan & Le,
 "EfficientNetV2" (ICML 2021) for fused ones.
@@ -17,14 +16,14 @@ from torch import Tensor, nn
 from training.models.outputs import Heads, Outputs
 from training.runs import BlockConfig, StudentConfig
 
-# Mean and standard deviation of HAM10000 after the stages, rounded; any fixed values near the
-# data's serve, since batch normalisation follows.
-MEAN = 0.6
-STANDARD_DEVIATION = 0.2
-
 
 class Student(nn.Module):
-    """From fp32 ``[B, 3, S, S]``, 0 to 1, to :class:`Outputs`; normalisation included."""
+    """
+    From fp32 ``[B, 3, S, S]``, 0 to 1, to :class:`Outputs`.
+
+    Pictures are not normalised before: batch normalisation behind the first convolution does it,
+    and what is not there costs no time on the board.
+    """
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
@@ -40,7 +39,7 @@ class Student(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Outputs:
         """Classify a batch of prepared pictures."""
-        features_BDHW = self.trunk((x_BCHW - MEAN) / STANDARD_DEVIATION)
+        features_BDHW = self.trunk(x_BCHW)
         # In fp32, whatever the trunk computed in: the logits decide.
         with torch.autocast(x_BCHW.device.type, enabled=False):
             outputs: Outputs = self.heads(features_BDHW.float())
@@ -53,13 +52,13 @@ class Block(nn.Module):
     def __init__(self, channels: int, config: BlockConfig, *, stride: int) -> None:
         super().__init__()
         middle = channels * config.expansion
+        layers = []
         if config.kind == "fused":
-            layers = [_convolution(channels, middle, 3, stride=stride)]
+            layers.append(_convolution(channels, middle, 3, stride=stride))
         else:
-            layers = [
-                _convolution(channels, middle, 1),
-                _convolution(middle, middle, 3, stride=stride, groups=middle),
-            ]
+            if config.kind == "inverted":
+                layers.append(_convolution(channels, middle, 1))
+            layers.append(_convolution(middle, middle, config.kernel, stride=stride, groups=middle))
         layers.append(_convolution(middle, config.channels, 1, activate=False))
         self.layers = nn.Sequential(*layers)
         self.adds = stride == 1 and channels == config.channels
