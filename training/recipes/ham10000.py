@@ -30,8 +30,8 @@ STUDENT = StudentConfig(
     ),
 )
 """
-The first four of EfficientNet-lite0's seven stages, thinner in the middle of each block, most of all
-where the picture is large: there lies the time.
+The first four of EfficientNet-lite0's seven stages, thinner in the middle of each block, and most
+of all where the picture is large: there lies the time.
 """
 
 
