@@ -50,6 +50,7 @@ def whole_grid(baseline: Baseline, seeds: Sequence[int]) -> Grid:
             *teacher_cells(baseline),
             *distillation_cells(baseline),
             *pooling_cells(baseline),
+            *graft_cells(baseline),
         ),
     )
 
@@ -195,6 +196,22 @@ def pooling_cells(baseline: Baseline) -> list[Cell]:
         )
         for pooling, change in changes.items()
         if pooling != model.pooling
+    ]
+
+
+def graft_cells(baseline: Baseline) -> list[Cell]:
+    """A trunk that begins at random, where the baseline's is grafted."""
+    model = baseline.config.model
+    assert isinstance(model, StudentConfig)  # noqa: S101 - whole_grid has checked it
+    if model.grafted_from is None:
+        return []
+    return [
+        _cell(
+            baseline,
+            "without_graft",
+            "the trunk begins at random",
+            model=model.model_copy(update={"grafted_from": None}),
+        )
     ]
 
 

@@ -9,7 +9,7 @@ from tests.training.small import a_run_config, a_teacher_run_config
 from training.errors import RunError
 from training.recipes.ablations import Baseline, whole_grid
 from training.recipes.preprocessing import six_stages
-from training.runs import AugmentConfig, DistillationConfig
+from training.runs import AugmentConfig, BackboneConfig, DistillationConfig
 
 TEACHER = DistillationConfig(teacher_run=Path("teacher"), views=8, kd_temperature=1.0, kd_share=0.5)
 MEMBERS = (Path("teacher/members/first"), Path("teacher/members/second"))
@@ -155,3 +155,13 @@ def test_a_teacher_is_not_ablated():
 def test_seeds_are_distinct(seeds):
     with pytest.raises(RunError, match="expected each one once"):
         whole_grid(a_baseline(), seeds)
+
+
+def test_a_grafted_student_is_held_against_one_that_begins_at_random():
+    config = a_run_config(epochs=20)
+    donor = BackboneConfig(name="tf_efficientnet_lite0", side_px=48, weights=None)
+    model = config.model.model_copy(update={"grafted_from": donor})
+    baseline = a_baseline(config.model_copy(update={"model": model}))
+    cell = cells(baseline)["without_graft"]
+    assert changes(cell, baseline) == {"model"}
+    assert cell.config.model == config.model
