@@ -4,6 +4,8 @@
 #
 # Each lock is resolved for every Python and machine that it is meant for, wheels only, and refused
 # when two of them differ: one plain list of pins has to serve all.
+# A pin names the extras that others ask for: a pip older than 23.3 (Debian 12 has 23.0.1) looks for
+# the newest `coverage[toml]` where the lock says `coverage` alone, and finds no hash for it.
 set -euo pipefail
 cd "$(dirname "$0")"
 uv_version=0.13.9
@@ -25,7 +27,8 @@ resolve() {
             # Pythons after the first take the first one's pins, so that only a conflict can differ.
             $venv/bin/uv pip compile "$input" "$@" ${first:+--constraints "$first"} --quiet \
                 --python-version "$python" --python-platform "$machine-manylinux_2_28" \
-                --only-binary :all: --generate-hashes --no-header --no-annotate --output-file "$out"
+                --only-binary :all: --no-strip-extras --generate-hashes --no-header --no-annotate \
+                --output-file "$out"
             first=${first:-$out}
             cmp "$first" "$out" || { echo "$name.txt differs between Pythons or machines" >&2; exit 1; }
         done

@@ -1,5 +1,6 @@
 """The locks are complete, hashed, free of hosts, and keep the limits that the boards set."""
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,21 @@ def test_a_lock_names_no_host_and_no_path(lock):
 @pytest.mark.parametrize(("lock", "name", "limit"), LIMITS)
 def test_a_lock_keeps_its_limits(lock, name, limit):
     assert pins(lock)[name] in SpecifierSet(limit)
+
+
+def test_a_lock_names_the_extras_that_its_packages_ask_for():
+    """Of what is installed here; pips older than 23.3 find no hash for `coverage[toml]` else."""
+    named = [requirement for lock in ALL_LOCKS for requirement, _ in entries(lock).values()]
+    missing = [
+        f"{distribution.name} asks for {asked}; the lock says {locked.name}"
+        for distribution in importlib.metadata.distributions()
+        for asked in map(Requirement, distribution.requires or [])
+        if asked.marker is None or asked.marker.evaluate({"extra": ""})
+        for locked in named
+        if canonicalize_name(asked.name) == canonicalize_name(locked.name)
+        if not asked.extras <= locked.extras
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("lock", DEVICE_LOCKS)
