@@ -63,7 +63,7 @@ class Box:
 
     def connection(self):
         return http.client.HTTPSConnection(
-            "localhost", self.port, timeout=20, context=self.trusting
+            "localhost", self.port, timeout=60, context=self.trusting
         )
 
     def ask(self, method, path, *, body=None, **headers):
@@ -78,8 +78,8 @@ class Box:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=20)
-        self._reader.join(5)
+        status = self.process.wait(timeout=60)
+        self._reader.join(30)
         self.process.stderr.close()
         return status
 

@@ -53,7 +53,7 @@ class Box:
             self.url + path, data=body, headers=headers or {}
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - the same
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the same
                 return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -61,8 +61,8 @@ class Box:
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        status = self.process.wait(timeout=20)
-        self._reader.join(5)
+        status = self.process.wait(timeout=60)
+        self._reader.join(30)
         self.process.stderr.close()
         self._state.cleanup()
         return status
@@ -94,7 +94,7 @@ class Wedged:
     is_stuck = False
 
     def capture(self, timeout_s):
-        time.sleep(60)
+        time.sleep(120)
 
     glance = capture
 
@@ -201,7 +201,7 @@ def test_those_who_say_nothing_keep_nobody_else_out_for_long(small_model):
         for _ in range(400):
             port = int(running.url.rpartition(":")[2])
             stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 60
         while time.monotonic() < deadline_s:
             with contextlib.suppress(OSError):
                 assert running.ask("/healthz")[0] == 200
@@ -216,7 +216,7 @@ def test_those_who_say_nothing_keep_nobody_else_out_for_long(small_model):
 def test_a_wedged_camera_does_not_hold_up_the_end(small_model):
     """Those who wait are told that the box stops, in time for whoever is about to kill it."""
     running = Box(
-        environment={**small_model, "EDGEDERM_CAMERA__TIMEOUT_S": "15"}, program=("-c", WEDGED)
+        environment={**small_model, "EDGEDERM_CAMERA__TIMEOUT_S": "60"}, program=("-c", WEDGED)
     )
     answers = []
     clients = [
@@ -228,8 +228,8 @@ def test_a_wedged_camera_does_not_hold_up_the_end(small_model):
     time.sleep(1)
     began_s = time.monotonic()
     assert running.stop() == 0
-    assert time.monotonic() - began_s < 15
+    assert time.monotonic() - began_s < 40
     for client in clients:
-        client.join(5)
+        client.join(30)
     assert [(status, body["code"]) for status, body in answers] == [(503, "not-ready")] * 3
     assert "Traceback" not in "".join(running.log)

@@ -53,7 +53,7 @@ class Board:
         device = (self.folder / "dev_name").read_text().strip()
         self.sysfs = Path("/sys/devices/platform") / device / chip
         self.device = Path("/dev") / chip
-        deadline_s = time.monotonic() + 5
+        deadline_s = time.monotonic() + 30
         while not self.device.exists():
             assert time.monotonic() < deadline_s, f"{self.device} does not appear"
             time.sleep(0.01)

@@ -25,7 +25,7 @@ def test_each_opening_is_logged_once_and_so_is_its_end(rig, caplog):
     caplog.set_level(logging.INFO)
     with CameraThread(rig.camera, timeout_s=10.0) as frames:
         for _ in range(2):
-            frames.request().result(timeout=5)
+            frames.request().result(timeout=30)
     events = [record.getMessage() for record in caplog.records]
     assert len(events) == 2
     assert events[0].startswith(f"event=camera.opened camera={rig.camera.name!r} ")
@@ -109,4 +109,4 @@ def test_a_stalled_camera_costs_no_more_than_the_timeout(rig):
             assert rig.device in str(caught.value)
             assert "no frame within 0.02 s" in str(caught.value)
             assert rig.setting in str(caught.value)
-    assert time.monotonic() - started_s < 5.0
+    assert time.monotonic() - started_s < 10.0

@@ -72,22 +72,22 @@ def test_a_stall_costs_no_more_than_the_timeout_and_shows_as_stuck(monkeypatch):
     monkeypatch.setattr(bounded, "GRACE_S", 0.01)
     camera = a_camera(stalls=True)
     now = [0.0]
-    with CameraThread(camera, timeout_s=0.05, clock_s=lambda: now[0]) as frames:
+    with CameraThread(camera, timeout_s=2.0, clock_s=lambda: now[0]) as frames:
         began_s = time.monotonic()
         with pytest.raises(CameraError, match="no frame within"):
-            frames.request().result(timeout=5)
+            frames.request().result(timeout=30)
         with pytest.raises(CameraError, match="still stuck in the driver"):
-            frames.request().result(timeout=5)
-        assert time.monotonic() - began_s < 2
+            frames.request().result(timeout=30)
+        assert time.monotonic() - began_s < 20
         frames.stuck_s()
         now[0] = 90.0
         assert frames.stuck_s() == 90
         camera.faults.stalls = False
         camera.faults.go_on.set()
-        deadline_s = time.monotonic() + 5
+        deadline_s = time.monotonic() + 30
         while camera.is_stuck:
             assert time.monotonic() < deadline_s
             time.sleep(0.005)
         assert frames.stuck_s() == 0
         now[0] = 200.0
-        assert isinstance(frames.request().result(timeout=5).pixels_HWC, np.ndarray)
+        assert isinstance(frames.request().result(timeout=30).pixels_HWC, np.ndarray)

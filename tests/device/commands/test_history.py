@@ -29,7 +29,7 @@ def ids(folder):
         ]
         changes = Annotation(patient_reference="P-1", confirmed_diagnosis="NV", consent=True)
         for result_id in made[:2]:
-            archive.annotate(result_id, changes, actor="t").result(5)
+            archive.annotate(result_id, changes, actor="t").result(30)
     return made
 
 

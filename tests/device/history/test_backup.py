@@ -15,12 +15,12 @@ FOLDER = __file__.rpartition("/")[0]
 
 
 def numbers(archive):
-    page = archive.page(ResultFilter(), cursor=None, limit=200).result(5)
+    page = archive.page(ResultFilter(), cursor=None, limit=200).result(30)
     return [result.sequence for result in page.results][::-1]
 
 
 def acts(archive):
-    return [entry.act for entry in archive.audit_trail().result(5)]
+    return [entry.act for entry in archive.audit_trail().result(30)]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def copy(archive, record, tmp_path):
     for _ in range(3):
         record()
     target = tmp_path / "copy.sqlite"
-    archive.back_up(target, actor="t").result(5)
+    archive.back_up(target, actor="t").result(30)
     return target
 
 
@@ -47,14 +47,14 @@ class TestBackup:
         target = tmp_path / "copy.sqlite"
         target.write_text("mine")
         with pytest.raises(HistoryError, match="give another name") as caught:
-            archive.back_up(target, actor="t").result(5)
+            archive.back_up(target, actor="t").result(30)
         assert caught.value.fault is HistoryFault.BACKUP
         assert target.read_text() == "mine"
 
     def test_a_place_that_cannot_be_written_is_told_and_breaks_nothing(self, archive, record):
         record()
         with pytest.raises(HistoryError, match=r"history \(backup\)"):
-            archive.back_up(archive.path / "below" / "a-file", actor="t").result(5)
+            archive.back_up(archive.path / "below" / "a-file", actor="t").result(30)
         assert archive.problem() is None
         assert record().startswith("00000002-")
 
@@ -70,7 +70,7 @@ class TestBackup:
 
         monkeypatch.setattr(backup_module, "_copy", damage)
         with pytest.raises(HistoryError, match="the copy was not used"):
-            archive.back_up(tmp_path / "copy.sqlite", actor="t").result(5)
+            archive.back_up(tmp_path / "copy.sqlite", actor="t").result(30)
         assert [path.name for path in tmp_path.iterdir()] == ["state"]
         # It was the copy that was damaged.
         assert archive.problem() is None
@@ -79,18 +79,18 @@ class TestBackup:
 
 class TestRestore:
     def test_it_brings_back_what_there_was(self, archive, record, copy):
-        before = archive.page(ResultFilter(), cursor=None, limit=9).result(5)
+        before = archive.page(ResultFilter(), cursor=None, limit=9).result(30)
         record()
-        assert archive.restore(copy, actor="t").result(5) == 3
-        assert archive.page(ResultFilter(), cursor=None, limit=9).result(5) == before
+        assert archive.restore(copy, actor="t").result(30) == 3
+        assert archive.page(ResultFilter(), cursor=None, limit=9).result(30) == before
 
     def test_numbers_go_on_where_they_were(self, archive, record, copy):
         record()
-        archive.restore(copy, actor="t").result(5)
+        archive.restore(copy, actor="t").result(30)
         assert record().startswith("00000005-")
 
     def test_the_box_goes_on_with_the_same_promises(self, archive, record, copy):
-        archive.restore(copy, actor="t").result(5)
+        archive.restore(copy, actor="t").result(30)
         record()
         connection = archive._connection
         found = archive._writer.submit(
@@ -98,39 +98,39 @@ class TestRestore:
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
             ]
-        ).result(5)
+        ).result(30)
         assert found == ["wal", 2, 1, 1]
 
     def test_what_was_erased_since_stays_erased(self, archive, record, copy):
-        doomed = archive.page(ResultFilter(), cursor=None, limit=9).result(5).results[1]
-        archive.delete(doomed.id, actor="api").result(5)
-        assert archive.restore(copy, actor="t").result(5) == 2
+        doomed = archive.page(ResultFilter(), cursor=None, limit=9).result(30).results[1]
+        archive.delete(doomed.id, actor="api").result(30)
+        assert archive.restore(copy, actor="t").result(30) == 2
         assert numbers(archive) == [1, 3]
         secret = doomed.id.split("-")[1].encode()
         with sqlite3.connect(archive.path) as connection:
             connection.execute("DELETE FROM audit")
         connection.close()
-        archive._writer.submit(archive._close).result(5)
+        archive._writer.submit(archive._close).result(30)
         assert archive.problem() is None
         assert secret not in b"".join(path.read_bytes() for path in archive.path.parent.iterdir())
 
     def test_consent_that_was_withdrawn_since_stays_withdrawn(self, archive, record, tmp_path):
         result_id = record()
-        archive.annotate(result_id, Annotation(consent=True), actor="api").result(5)
-        archive.back_up(tmp_path / "copy.sqlite", actor="t").result(5)
-        archive.annotate(result_id, Annotation(consent=False), actor="api").result(5)
-        archive.restore(tmp_path / "copy.sqlite", actor="t").result(5)
-        assert not archive.result(result_id).result(5).consent
+        archive.annotate(result_id, Annotation(consent=True), actor="api").result(30)
+        archive.back_up(tmp_path / "copy.sqlite", actor="t").result(30)
+        archive.annotate(result_id, Annotation(consent=False), actor="api").result(30)
+        archive.restore(tmp_path / "copy.sqlite", actor="t").result(30)
+        assert not archive.result(result_id).result(30).consent
 
     def test_the_trail_outlives_it(self, archive, record, copy):
-        archive.delete(record(), actor="api").result(5)
-        archive.restore(copy, actor="t").result(5)
-        archive.restore(copy, actor="t").result(5)
+        archive.delete(record(), actor="api").result(30)
+        archive.restore(copy, actor="t").result(30)
+        archive.restore(copy, actor="t").result(30)
         assert acts(archive) == ["backup", "delete", "restore", "restore"]
 
     def test_results_that_came_after_the_backup_are_gone_byte_by_byte(self, archive, record, copy):
         record(source="after-the-backup")
-        archive.restore(copy, actor="t").result(5)
+        archive.restore(copy, actor="t").result(30)
         files = list(archive.path.parent.iterdir())
         assert b"after-the-backup" not in b"".join(path.read_bytes() for path in files)
 
@@ -144,26 +144,26 @@ class TestRestore:
             connection.executescript(script.read())
         connection.close()
         before = old.read_bytes()
-        assert archive.restore(old, actor="t").result(5) == 2
+        assert archive.restore(old, actor="t").result(30) == 2
         assert archive.problem() is None
         assert record().startswith("00000003-")
         assert old.read_bytes() == before
 
     def test_into_a_box_that_has_nothing(self, copy, tmp_path):
         with a_history(tmp_path / "another") as archive:
-            assert archive.restore(copy, actor="t").result(5) == 3
+            assert archive.restore(copy, actor="t").result(30) == 3
             assert numbers(archive) == [1, 2, 3]
 
     def test_pictures_come_back(self, tmp_path):
         with a_history(tmp_path / "state") as archive:
             archive.keep_pictures(a_spec(), longest_px=256, max_pixels=10**6)
             result_id = archive.record(a_capture(), an_answer()).result_id
-            picture = archive.picture(result_id).result(5)
-            archive.back_up(tmp_path / "copy.sqlite", actor="t").result(5)
+            picture = archive.picture(result_id).result(30)
+            archive.back_up(tmp_path / "copy.sqlite", actor="t").result(30)
         shutil.rmtree(tmp_path / "state")
         with a_history(tmp_path / "state") as archive:
-            archive.restore(tmp_path / "copy.sqlite", actor="t").result(5)
-            assert archive.picture(result_id).result(5) == picture
+            archive.restore(tmp_path / "copy.sqlite", actor="t").result(30)
+            assert archive.picture(result_id).result(30) == picture
 
     @pytest.mark.parametrize(
         "wrong", ["missing", "text", "empty", "cut", "foreign", "newer", "bits"]
@@ -189,7 +189,7 @@ class TestRestore:
                     connection.execute("PRAGMA application_id = 7")
             connection.close()
         with pytest.raises(HistoryError, match=r"history \(backup\)"):
-            archive.restore(source, actor="t").result(5)
+            archive.restore(source, actor="t").result(30)
         assert archive.problem() is None
         assert numbers(archive) == [1, 2, 3, 4]
         assert "restore" not in acts(archive)

@@ -23,7 +23,7 @@ def add(archive, *, seed=1, result=Result.BENIGN, **members):
     fields = {name: getattr(decision, name) for name in decision.__slots__}
     answer = an_answer(decision=type(decision)(**{**fields, "result": result}))
     result_id = archive.record(a_capture(a_picture(seed)), answer).result_id
-    archive.annotate(result_id, Annotation(**members), actor="t").result(5)
+    archive.annotate(result_id, Annotation(**members), actor="t").result(30)
     return result_id
 
 
@@ -47,7 +47,7 @@ def test_training_reads_it(archive, tmp_path):
     add(archive, consent=True)
     add(archive, confirmed_diagnosis="NV", consent=True, result=Result.RETAKE)
     folder = tmp_path / "Clinic A"
-    assert archive.export_dataset(folder, actor="command line").result(5) == 4
+    assert archive.export_dataset(folder, actor="command line").result(30) == 4
 
     cases = readers.read_dataset(folder)
     assert [one.image_id for one in cases] == [
@@ -64,7 +64,7 @@ def test_training_reads_it(archive, tmp_path):
     assert [one.diagnosis_confirm_type for one in cases] == [None, "histo", None, None]
     assert {(one.sex, one.age_approx, one.anatom_site) for one in cases} == {(None, None, None)}
     assert case.load_pixels(cases[0]).shape == (150, 200, 3)
-    assert cases[1].path.read_bytes() == archive.picture(third).result(5)
+    assert cases[1].path.read_bytes() == archive.picture(third).result(30)
 
 
 @pytest.mark.portable
@@ -77,7 +77,7 @@ def test_no_reference_and_no_note_leaves_with_it(archive, tmp_path):
         patient_reference="P-SECRET",
         lesion_reference="L-SECRET",
     )
-    archive.export_dataset(tmp_path / "set", actor="t").result(5)
+    archive.export_dataset(tmp_path / "set", actor="t").result(30)
     files = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
     assert len(files) == 3
     assert not [path for path in files if b"SECRET" in path.read_bytes()]
@@ -85,7 +85,7 @@ def test_no_reference_and_no_note_leaves_with_it(archive, tmp_path):
         (row,) = csv.DictReader(table)
     assert (row["dx"], row["dx_type"], row["sex"]) == ("nv", "unknown", "unknown")
     assert json.loads((tmp_path / "set" / "about.json").read_text())["pictures"] == 1
-    assert [entry.act for entry in archive.audit_trail().result(5)][-1] == "export dataset"
+    assert [entry.act for entry in archive.audit_trail().result(30)][-1] == "export dataset"
 
 
 @pytest.mark.portable
@@ -93,7 +93,7 @@ def test_a_folder_that_is_there_is_left_alone(archive, tmp_path):
     add(archive, confirmed_diagnosis="NV", consent=True)
     (tmp_path / "set").mkdir()
     with pytest.raises(HistoryError, match="expected no folder"):
-        archive.export_dataset(tmp_path / "set", actor="t").result(5)
+        archive.export_dataset(tmp_path / "set", actor="t").result(30)
     assert list((tmp_path / "set").iterdir()) == []
 
 
@@ -101,7 +101,7 @@ def test_a_folder_that_is_there_is_left_alone(archive, tmp_path):
 def test_nothing_to_train_on_is_said_and_leaves_no_folder(archive, tmp_path):
     add(archive, confirmed_diagnosis="NV")
     with pytest.raises(HistoryError, match="consent and a confirmed diagnosis, found none"):
-        archive.export_dataset(tmp_path / "set", actor="t").result(5)
+        archive.export_dataset(tmp_path / "set", actor="t").result(30)
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
@@ -110,5 +110,5 @@ def test_a_place_that_cannot_be_written_is_told(archive, tmp_path):
     add(archive, confirmed_diagnosis="NV", consent=True)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(HistoryError, match="expected to write"):
-        archive.export_dataset(tmp_path / "file" / "set", actor="t").result(5)
+        archive.export_dataset(tmp_path / "file" / "set", actor="t").result(30)
     assert archive.problem() is None

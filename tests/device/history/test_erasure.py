@@ -27,7 +27,7 @@ def noise_picture(seed):
 
 def traces(archive, result_id):
     """Whatever could give away a result: its words, its secret, pieces of its pictures."""
-    jpeg, thumbnail = archive.picture(result_id).result(5), archive.thumbnail(result_id).result(5)
+    jpeg, thumbnail = archive.picture(result_id).result(30), archive.thumbnail(result_id).result(30)
     pieces = [
         file[start : start + 24]
         for file in (jpeg, thumbnail)
@@ -52,7 +52,7 @@ def fill(archive, count, *, first_seed):
         result_id = archive.record(a_capture(noise_picture(seed)), answer).result_id
         archive.annotate(
             result_id, Annotation(note=f"note {seed} " * (1 + seed % 40), consent=True), actor="t"
-        ).result(5)
+        ).result(30)
         ids.append(result_id)
     return ids
 
@@ -61,7 +61,7 @@ def shameful(archive, seed):
     answer = an_answer(source=WORD)
     result_id = archive.record(a_capture(noise_picture(seed)), answer).result_id
     changes = Annotation(note=NOTE, patient_reference=PATIENT, lesion_reference=LESION)
-    archive.annotate(result_id, changes, actor="t").result(5)
+    archive.annotate(result_id, changes, actor="t").result(30)
     return result_id
 
 
@@ -76,18 +76,18 @@ def test_an_erased_result_leaves_no_byte_among_others(archive, tmp_path):
     fill(archive, 6, first_seed=10)
     needles = traces(archive, doomed)
     assert found(tmp_path / "state", needles) == needles  # The search can find.
-    archive.delete(doomed, actor="api").result(5)
+    archive.delete(doomed, actor="api").result(30)
     # The trail names the erased id, which says nothing about anybody.
     needles.remove(doomed.split("-")[1].encode())
     assert found(tmp_path / "state", needles) == []
-    assert archive.picture(before[0]).result(5)
+    assert archive.picture(before[0]).result(30)
 
 
 def test_what_an_annotation_replaces_is_gone_as_well(archive, tmp_path):
     fill(archive, 3, first_seed=0)
     result_id = shameful(archive, 99)
     changes = Annotation(note=None, patient_reference="P-2", lesion_reference=None)
-    archive.annotate(result_id, changes, actor="api").result(5)
+    archive.annotate(result_id, changes, actor="api").result(30)
     words = [word.encode() for word in (NOTE, PATIENT, LESION)]
     assert found(tmp_path / "state", words) == []
 
@@ -97,7 +97,7 @@ def test_retention_erases(tmp_path):
         archive.keep_pictures(a_spec(), longest_px=400, max_pixels=10**6)
         needles = traces(archive, shameful(archive, 99))
         fill(archive, 3, first_seed=0)
-        assert archive.prune().result(5) >= 3
+        assert archive.prune().result(30) >= 3
         assert found(tmp_path / "state", needles) == []
 
 
@@ -111,15 +111,15 @@ def test_pages_that_are_split_joined_and_filled_anew_keep_no_remains(tmp_path):
                 result_id = chance.choice(list(alive))
                 marks = alive.pop(result_id)
                 if chance.random() < 0.7:
-                    archive.delete(result_id, actor="t").result(5)
+                    archive.delete(result_id, actor="t").result(30)
                 else:
-                    archive.annotate(result_id, Annotation(note=None), actor="t").result(5)
+                    archive.annotate(result_id, Annotation(note=None), actor="t").result(30)
                 dead += marks[1:]
             else:
                 result_id = archive.record(a_capture(), an_answer()).result_id
                 mark = f"mark{step:05d}"
                 note = "".join(f"{mark}/{part} " for part in range(chance.randrange(1, 150)))
-                archive.annotate(result_id, Annotation(note=note[:2000]), actor="t").result(5)
+                archive.annotate(result_id, Annotation(note=note[:2000]), actor="t").result(30)
                 alive[result_id] = [b"", mark.encode()]
             if step % 12 == 0:
                 assert found(tmp_path / "state", dead) == []
@@ -135,7 +135,7 @@ def test_an_erasure_that_a_power_cut_stopped_halfway_is_finished_at_the_start(
     folder = tmp_path / "state"
     with a_history(folder) as archive:
         result_id = archive.record(a_capture(), an_answer(source=WORD)).result_id
-        archive.delete(result_id, actor="api").result(5)
+        archive.delete(result_id, actor="api").result(30)
         # As the disk is while the box runs: the log still holds the row.
         copies = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert WORD.encode() in b"".join(copies.values())
@@ -144,4 +144,4 @@ def test_an_erasure_that_a_power_cut_stopped_halfway_is_finished_at_the_start(
     (folder / ".history.sqlite.unfinished").write_bytes(WORD.encode())
     with a_history(folder) as archive:
         assert found(folder, [WORD.encode()]) == []
-        assert archive.page(ResultFilter(), cursor=None, limit=5).result(5).results == ()
+        assert archive.page(ResultFilter(), cursor=None, limit=5).result(30).results == ()

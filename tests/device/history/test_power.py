@@ -36,7 +36,7 @@ with a_history(Path(sys.argv[1])) as archive:
         print(ids[-1], flush=True)
         if len(ids) % 7 == 0:
             print("erasing", ids[-3], flush=True)
-            archive.delete(ids[-3], actor="t").result(5)
+            archive.delete(ids[-3], actor="t").result(30)
             print("erased", ids[-3], flush=True)
 """
 
@@ -65,13 +65,13 @@ def test_a_writer_that_is_killed_loses_no_answer_that_it_gave(tmp_path, after):
     erasing = {words[1] for words in told if words[0] == "erasing"}
     erased = {words[1] for words in told if words[0] == "erased"}
     with a_history(tmp_path) as archive:
-        page = archive.page(ResultFilter(), cursor=None, limit=200).result(5)
+        page = archive.page(ResultFilter(), cursor=None, limit=200).result(30)
         there = {result.id for result in page.results}
         assert given - erasing <= there
         assert not erased & there
         # Nor is anything half there.
         assert all(result.has_picture for result in page.results)
-        assert all(archive.picture(result.id).result(5)[-2:] == b"\xff\xd9"
+        assert all(archive.picture(result.id).result(30)[-2:] == b"\xff\xd9"
                    for result in page.results)  # fmt: skip
     assert list(tmp_path.glob("*damaged*")) == []
     connection = sqlite3.connect(tmp_path / "history.sqlite")
@@ -93,7 +93,7 @@ def test_a_file_that_may_not_grow_gives_no_answer_and_nothing_half_written(tmp_p
     erasing = {line.split()[1] for line in told.splitlines() if line.startswith("erasing")}
     assert given
     with a_history(tmp_path) as archive:
-        page = archive.page(ResultFilter(), cursor=None, limit=200).result(5)
+        page = archive.page(ResultFilter(), cursor=None, limit=200).result(30)
         # It may have been an erasure that was not given room; nothing else is open.
         assert given - erasing <= {result.id for result in page.results} <= given
         assert archive.problem() is None
@@ -133,7 +133,7 @@ def fill(archive):
 
 
 def ids(archive):
-    page = archive.page(ResultFilter(), cursor=None, limit=200).result(5)
+    page = archive.page(ResultFilter(), cursor=None, limit=200).result(30)
     return [result.id for result in page.results][::-1]
 
 
@@ -159,7 +159,7 @@ def test_a_disk_that_the_history_filled_has_room_again_once_results_were_erased(
         given = fill(archive)
         assert "history (full)" in archive.problem()
         for result_id in given[::2]:
-            archive.delete(result_id, actor="t").result(5)
+            archive.delete(result_id, actor="t").result(30)
         assert archive.problem() is None
         more = [archive.record(a_capture(), an_answer()).result_id for _ in range(20)]
         assert ids(archive) == given[1::2] + more

@@ -20,7 +20,7 @@ def pages(archive, wanted=ALL, *, limit, meanwhile=lambda: None):
     """Numbers of all results, page by page; *meanwhile* happens between two pages."""
     found, cursor = [], None
     while True:
-        page = archive.page(wanted, cursor=cursor, limit=limit).result(5)
+        page = archive.page(wanted, cursor=cursor, limit=limit).result(30)
         assert len(page.results) <= limit
         found += [result.sequence for result in page.results]
         cursor = page.next
@@ -37,7 +37,7 @@ def test_pages_hold_every_result_once_the_newest_first(archive, record, limit):
 
 
 def test_an_empty_history_is_an_empty_page(archive):
-    page = archive.page(ALL, cursor=None, limit=5).result(5)
+    page = archive.page(ALL, cursor=None, limit=5).result(30)
     assert (page.results, page.next) == ((), None)
 
 
@@ -47,7 +47,7 @@ def test_results_that_come_or_go_meanwhile_shift_no_page(archive, record):
     def meanwhile():
         record()
         if len(ids) > 7:
-            archive.delete(ids.pop(), actor="api").result(5)
+            archive.delete(ids.pop(), actor="api").result(30)
 
     assert pages(archive, limit=2, meanwhile=meanwhile) == [9, 8, 7, 6, 5, 4, 3, 2, 1]
 
@@ -92,7 +92,7 @@ def test_source_and_references_are_matched_whole(archive, record):
         result_id = record(source=source)
         archive.annotate(
             result_id, Annotation(patient_reference=patient, lesion_reference="arm"), actor="t"
-        ).result(5)
+        ).result(30)
     assert pages(archive, ResultFilter(patient_reference="P-1"), limit=9) == [2, 1]
     wanted = ResultFilter(patient_reference="P-1", source="upload", lesion_reference="arm")
     assert pages(archive, wanted, limit=9) == [1]
@@ -101,7 +101,7 @@ def test_source_and_references_are_matched_whole(archive, record):
 
 def test_two_spellings_of_one_letter_are_one(archive, record):
     result_id = record()
-    archive.annotate(result_id, Annotation(patient_reference="Rene\u0301"), actor="t").result(5)
+    archive.annotate(result_id, Annotation(patient_reference="Rene\u0301"), actor="t").result(30)
     assert pages(archive, ResultFilter(patient_reference="Ren\u00e9"), limit=9) == [1]
 
 
@@ -121,24 +121,24 @@ class TestLesions:
                 result_id,
                 Annotation(patient_reference=patient, lesion_reference=lesion),
                 actor="t",
-            ).result(5)
+            ).result(30)
 
     def test_a_lesion_is_one_of_a_patient_and_its_results_are_in_their_order(self, archive):
-        lesion = archive.lesion("arm", patient_reference="P-1").result(5)
+        lesion = archive.lesion("arm", patient_reference="P-1").result(30)
         assert (lesion.patient_reference, lesion.lesion_reference) == ("P-1", "arm")
         assert (lesion.total, [result.sequence for result in lesion.results]) == (2, [1, 5])
 
     def test_without_a_patient_it_is_nobodys(self, archive):
-        lesion = archive.lesion("arm", patient_reference=None).result(5)
+        lesion = archive.lesion("arm", patient_reference=None).result(30)
         assert [result.sequence for result in lesion.results] == [3]
 
     def test_one_that_is_not_there_is_told(self, archive):
         with pytest.raises(ResultNotFoundError, match="lesion"):
-            archive.lesion("leg", patient_reference="P-2").result(5)
+            archive.lesion("leg", patient_reference="P-2").result(30)
 
     def test_the_one_with_the_newest_result_comes_first(self, archive):
-        page = archive.lesions(patient_reference=None, cursor=None, limit=3).result(5)
-        rest = archive.lesions(patient_reference=None, cursor=page.next, limit=3).result(5)
+        page = archive.lesions(patient_reference=None, cursor=None, limit=3).result(30)
+        rest = archive.lesions(patient_reference=None, cursor=page.next, limit=3).result(30)
         found = [
             (lesion.patient_reference, lesion.lesion_reference, lesion.results)
             for lesion in (*page.lesions, *rest.lesions)
@@ -147,15 +147,15 @@ class TestLesions:
         assert rest.next is None
 
     def test_those_of_one_patient_can_be_asked_for(self, archive):
-        page = archive.lesions(patient_reference="P-2", cursor=None, limit=3).result(5)
+        page = archive.lesions(patient_reference="P-2", cursor=None, limit=3).result(30)
         assert [lesion.lesion_reference for lesion in page.lesions] == ["arm"]
 
     def test_a_summary_spans_the_first_and_the_newest_result(self, archive, record):
         result_id = record(captured_at=START)  # The clock fell back.
         archive.annotate(
             result_id, Annotation(patient_reference="P-2", lesion_reference="arm"), actor="t"
-        ).result(5)
-        page = archive.lesions(patient_reference="P-2", cursor=None, limit=3).result(5)
+        ).result(30)
+        page = archive.lesions(patient_reference="P-2", cursor=None, limit=3).result(30)
         (lesion,) = page.lesions
         assert lesion.last_captured_at == START
         assert lesion.first_captured_at > START
@@ -165,13 +165,13 @@ class TestLesions:
 def test_a_table_has_every_result_once(archive, record, monkeypatch):
     monkeypatch.setattr("device.history.archive._CSV_LIMIT", 2)
     ids = [record() for _ in range(5)]
-    head = archive.begin_export(actor="api").result(5)
+    head = archive.begin_export(actor="api").result(30)
     assert head.startswith("id,sequence,")
     text, cursor = "", None
     while True:
-        lines, cursor = archive.csv_page(ALL, cursor=cursor).result(5)
+        lines, cursor = archive.csv_page(ALL, cursor=cursor).result(30)
         text += lines
         if cursor is None:
             break
     assert [line.split(",")[0] for line in text.splitlines()] == ids[::-1]
-    assert [entry.act for entry in archive.audit_trail().result(5)] == ["export table"]
+    assert [entry.act for entry in archive.audit_trail().result(30)] == ["export table"]

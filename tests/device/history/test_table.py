@@ -24,7 +24,7 @@ def test_every_result_is_a_line_with_all_its_columns(archive, record):
         note='two\nlines, "quoted"', patient_reference="P-1", consent=True,
         confirmed_diagnosis="NV", diagnosis_confirm_type="histo",
     )  # fmt: skip
-    result = archive.annotate(result_id, changes, actor="t").result(5)
+    result = archive.annotate(result_id, changes, actor="t").result(30)
     (row,) = rows(csv_lines([result]))
     assert tuple(row) == COLUMNS
     assert row["id"] == result_id
@@ -56,7 +56,7 @@ def test_all_else_stays(text):
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_note_comes_through_and_none_is_a_formula(archive, record, note):
-    result = archive.annotate(record(), Annotation(note=note), actor="t").result(5)
+    result = archive.annotate(record(), Annotation(note=note), actor="t").result(30)
     (row,) = rows(csv_lines([result]))
     assert row["note"] == escaped(result.note)
     assert row["note"][0] not in "=+-@\t\r\n"

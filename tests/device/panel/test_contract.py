@@ -41,7 +41,7 @@ def test_a_wait_ends_at_its_limit(rig):
     with rig.lines as lines:
         began_s = time.monotonic()
         assert not lines.wait(0.03)
-        assert 0.03 <= time.monotonic() - began_s < 5.0
+        assert 0.03 <= time.monotonic() - began_s < 30.0
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0])
@@ -54,7 +54,7 @@ def test_an_edge_ends_a_wait(rig):
     with rig.lines as lines:
         hand = threading.Timer(0.02, rig.press)
         hand.start()
-        assert [edge.is_pressed for edge in lines.wait(10.0)] == [True]
+        assert [edge.is_pressed for edge in lines.wait(60.0)] == [True]
         hand.join()
 
 
@@ -63,8 +63,8 @@ def test_a_wait_can_be_interrupted(rig, wake):
         hand = threading.Timer(0.02, lambda: os.eventfd_write(wake, 1))
         hand.start()
         began_s = time.monotonic()
-        assert not lines.wait(10.0, wake)
-        assert time.monotonic() - began_s < 5.0
+        assert not lines.wait(60.0, wake)
+        assert time.monotonic() - began_s < 30.0
         hand.join()
 
 

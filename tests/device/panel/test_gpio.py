@@ -191,8 +191,8 @@ def test_a_chip_that_goes_away_ends_a_long_wait(chip, gpiod_lines):
         hand.start()
         began_s = time.monotonic()
         with pytest.raises(PanelError, match="gpiod pinctrl-test"):
-            lines.wait(10.0)
-        assert time.monotonic() - began_s < 5.0
+            lines.wait(60.0)
+        assert time.monotonic() - began_s < 30.0
         hand.join()
 
 

@@ -48,7 +48,7 @@ def connect(monkeypatch):
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     with contextlib.ExitStack() as stack:
-        yield lambda: stack.enter_context(socket.create_connection(listening.getsockname(), 5))
+        yield lambda: stack.enter_context(socket.create_connection(listening.getsockname(), 30))
     server.should_exit = True
     thread.join(30)
     listening.close()
@@ -170,13 +170,13 @@ def serving(certificate, monkeypatch):
 def test_over_tls_requests_are_answered_and_without_it_nothing_is(serving, certificate):
     trusting = ssl.create_default_context(cafile=certificate.certificate)
     with (
-        socket.create_connection(serving, 5) as plain,
+        socket.create_connection(serving, 30) as plain,
         trusting.wrap_socket(plain, server_hostname="localhost") as client,
     ):
         client.sendall(REQUEST)
         assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
         assert client.version() == "TLSv1.3"
-    with socket.create_connection(serving, 5) as plain:
+    with socket.create_connection(serving, 30) as plain:
         plain.sendall(REQUEST)
         assert is_closed(plain)
 
@@ -211,7 +211,7 @@ def test_old_tls_is_refused(serving):
         warnings.simplefilter("ignore", DeprecationWarning)
         old.minimum_version = ssl.TLSVersion.TLSv1
         old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with socket.create_connection(serving, 5) as plain, pytest.raises((ssl.SSLError, OSError)):
+    with socket.create_connection(serving, 30) as plain, pytest.raises((ssl.SSLError, OSError)):
         old.wrap_socket(plain)
 
 
@@ -220,7 +220,7 @@ def test_one_who_takes_nothing_is_dropped_by_the_kernel(monkeypatch):
     monkeypatch.setattr(daemon, "UNREAD_TIMEOUT_S", 0.5)
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,
-        socket.create_connection(listening.getsockname(), 5),
+        socket.create_connection(listening.getsockname(), 30),
         listening.accept()[0] as ours,
     ):
         daemon.bound_unread(ours)

@@ -46,7 +46,7 @@ def test_all_who_look_together_get_one_frame():
     with CameraThread(camera, timeout_s=5.0) as frames:
         viewers = [frames.preview() for _ in range(5)]
         camera.gate.set()
-        pictures = {viewer.result(timeout=5) for viewer in viewers}
+        pictures = {viewer.result(timeout=30) for viewer in viewers}
     assert len(pictures) == 1
     assert camera.taken == 1
 
@@ -55,10 +55,10 @@ def test_who_asks_again_at_once_gets_the_same_frame():
     now = [0.0]
     camera = FakeCamera()
     with CameraThread(camera, timeout_s=5.0, clock_s=lambda: now[0]) as frames:
-        first = frames.preview().result(timeout=5)
-        assert frames.preview().result(timeout=5) is first
+        first = frames.preview().result(timeout=30)
+        assert frames.preview().result(timeout=30) is first
         now[0] = PREVIEW_EVERY_S
-        frames.preview().result(timeout=5)
+        frames.preview().result(timeout=30)
     assert camera.taken == 2
 
 
@@ -76,7 +76,7 @@ def test_one_who_goes_away_takes_the_picture_from_nobody():
         gone, stays = frames.preview(), frames.preview()
         assert gone.cancel()
         camera.gate.set()
-        assert stays.result(timeout=5)
+        assert stays.result(timeout=30)
 
 
 def test_a_fault_is_told_to_all_and_the_next_one_asks_anew():
@@ -84,9 +84,9 @@ def test_a_fault_is_told_to_all_and_the_next_one_asks_anew():
     camera.error = CameraError("fake: unplugged; plug it in")
     with CameraThread(camera, timeout_s=5.0) as frames:
         with pytest.raises(CameraError, match="unplugged"):
-            frames.preview().result(timeout=5)
+            frames.preview().result(timeout=30)
         camera.error = None
-        assert frames.preview().result(timeout=5)
+        assert frames.preview().result(timeout=30)
 
 
 def test_while_frames_are_scored_a_preview_waits_its_turn_or_comes_back_later():
@@ -97,11 +97,11 @@ def test_while_frames_are_scored_a_preview_waits_its_turn_or_comes_back_later():
         wait_for(first.running)
         scored = [first, frames.request(), frames.request()]
         with pytest.raises(BusyError):
-            frames.preview().result(timeout=5)
+            frames.preview().result(timeout=30)
         camera.gate.set()
         for future in scored:
-            future.result(timeout=5)
-        assert frames.preview().result(timeout=5)
+            future.result(timeout=30)
+        assert frames.preview().result(timeout=30)
 
 
 def test_a_crowd_is_bounded(monkeypatch):
@@ -114,13 +114,13 @@ def test_a_crowd_is_bounded(monkeypatch):
             frames.preview()
         camera.gate.set()
         for viewer in viewers:
-            viewer.result(timeout=5)
+            viewer.result(timeout=30)
 
 
 def test_the_camera_is_asked_by_its_own_thread_alone():
     camera = FakeCamera()
     with CameraThread(camera, timeout_s=5.0) as frames:
-        frames.preview().result(timeout=5)
-        frames.request().result(timeout=5)
+        frames.preview().result(timeout=30)
+        frames.request().result(timeout=30)
     assert len(camera.threads) == 1
     assert threading.get_ident() not in camera.threads

@@ -81,7 +81,7 @@ def test_a_bug_in_a_check_does_not_end_the_watch(caplog):
     with box.watch:
         for _ in range(3):
             box.looked.clear()
-            assert box.looked.wait(5)
+            assert box.looked.wait(30)
     assert "event=watch.look_failed" in caplog.text
 
 
@@ -90,7 +90,7 @@ def test_it_looks_at_once_and_again_and_ends_with_the_box():
     with box.watch:
         for _ in range(3):
             box.looked.clear()
-            assert box.looked.wait(5)
+            assert box.looked.wait(30)
     assert not any(thread.name == "watch" for thread in threading.enumerate())
 
 
@@ -98,7 +98,7 @@ def test_after_it_gave_up_it_looks_no_more():
     box = Box()
     box.stuck_s = 100.0
     with box.watch:
-        box.watch._thread.join(5)
+        box.watch._thread.join(30)
         assert not box.watch._thread.is_alive()
     assert len(box.given_up) == 1
 
@@ -110,5 +110,5 @@ def test_a_check_that_waits_does_not_keep_the_box_from_stopping():
     with box.watch:
         pass
     gate.set()
-    box.watch._thread.join(5)
+    box.watch._thread.join(30)
     assert box.reported == []

@@ -200,7 +200,7 @@ def test_deleting_erases(client, box, upload, check_problem):
     check_problem(client.get(path), 404, "result-not-found")
     check_problem(client.delete(path), 404, "result-not-found")
     assert client.get("/results").json() == {"results": [], "next": None}
-    (entry,) = box.history.audit_trail().result(5)
+    (entry,) = box.history.audit_trail().result(30)
     assert (entry.act, entry.subject, entry.actor) == ("delete", answer["id"], "api")
 
 
@@ -244,7 +244,7 @@ class TestTable:
         rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
         assert [row["id"] for row in rows] == ids[::-1]
         assert rows[-1]["note"] == "'=HYPERLINK(1)"
-        (entry,) = box.history.audit_trail().result(5)
+        (entry,) = box.history.audit_trail().result(30)
         assert (entry.act, entry.actor) == ("export table", "api")
 
     def test_an_empty_history_is_a_head(self, client):
@@ -255,7 +255,7 @@ class TestTable:
     ):
         answer = client.get("/results.csv", headers={"Sec-Fetch-Site": "cross-site"})
         check_problem(answer, 403, "cross-site")
-        assert box.history.audit_trail().result(5) == []
+        assert box.history.audit_trail().result(30) == []
 
     def test_a_failure_before_the_first_line_is_a_problem(
         self, client, box, check_problem, monkeypatch
