@@ -428,7 +428,8 @@ def refusals(
     ] = None,
 ) -> None:
     """Measure what a model file answers with retake: pictures of lesions, and of anything else."""
-    from training.evaluate.out_of_distribution.page import measure, require_marks, write_tables
+    from training.evaluate.marked_page import require_marks, write_tables
+    from training.evaluate.out_of_distribution.page import measure
     from training.source import Source
 
     if page is not None:

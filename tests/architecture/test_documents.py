@@ -6,6 +6,7 @@ from pathlib import Path
 
 from device import __version__
 from device.cli import VERBS
+from device.commands import history, model, token
 from device.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,18 @@ def test_every_setting_is_documented():
 def test_every_verb_of_the_device_is_in_the_readme():
     page = (ROOT / "README.md").read_text()
     assert [verb for verb in VERBS if f"python -m device {verb}" not in page] == []
+
+
+def test_every_word_after_a_verb_is_in_its_guide():
+    guides = {"history": history, "model": model, "token": token}
+    pages = {"history": "history", "model": "model-updates", "token": "security"}
+    missing = [
+        f"{verb} {word}"
+        for verb, commands in guides.items()
+        for word in commands.VERBS
+        if not re.search(rf"`?{verb} {word}\b", (ROOT / f"docs/{pages[verb]}.md").read_text())
+    ]
+    assert missing == []
 
 
 def test_every_verb_of_the_training_is_in_the_readme_or_a_guide():

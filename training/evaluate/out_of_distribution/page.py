@@ -13,7 +13,6 @@ from device.core.manifest import DIAGNOSES, Metric
 from training.data.provenance import require_split
 from training.data.readers import read_dataset
 from training.data.splits import CALIBRATION, TEST, TRAIN, VALIDATION
-from training.errors import RunError
 from training.evaluate.out_of_distribution.photographs import load_photographs
 from training.evaluate.out_of_distribution.scores import Outputs, fitted_scores
 from training.evaluate.out_of_distribution.study import (
@@ -25,7 +24,6 @@ from training.evaluate.out_of_distribution.study import (
 from training.runs import DataConfig
 from training.source import Source
 
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _FROM_ELSEWHERE = 1000
 """Pictures of each other set, evenly spread."""
 _NAMES = {
@@ -34,20 +32,6 @@ _NAMES = {
     "plain_skin": "drawn skin without a lesion",
     "broken_frames": "broken frames",
 }
-
-
-def require_marks(page: Path) -> str:
-    """Return the text of *page*; raises RunError where it lacks the two marks."""
-    text = page.read_text() if page.is_file() else ""
-    if not {BEGIN, END} <= set(text.split("\n")):
-        raise RunError(f"{page}: expected a page with the lines {BEGIN} and {END}")
-    return text
-
-
-def write_tables(tables: str, page: Path) -> None:
-    """Put the tables between the two marks of *page*; the words around them stay."""
-    before, _, rest = require_marks(page).partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{rest.partition(END)[2]}")
 
 
 def measure(model: Path, source: Source, *, photographs: Path, elsewhere: Sequence[Path]) -> str:

@@ -20,6 +20,11 @@ ALSO_RIGHT = {"no_lesion": frozenset({"flat"})}
 """Skin without a lesion and a picture of one color are told apart by a hair's breadth, and what to
 do is the same."""
 
+MOST_REFUSED, MOST_OF_ANY = 0.03, 0.05
+"""Shares of real test pictures that may be refused: of all, and of any diagnosis."""
+LEAST_RIGHT = 0.95
+"""Share of each kind of drawn bad pictures that must be refused for the right reason."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -67,9 +72,38 @@ def judge_drawn(classifier: OnnxClassifier, count: int, *, first_seed: int) -> l
     return judged
 
 
+def too_often_refused(judged: Sequence[Judged]) -> list[str]:
+    """Name what is refused more often than it may be, of real pictures: all, or a diagnosis."""
+    groups = {kind: [each for each in judged if each.kind == kind] for kind in _kinds(judged)}
+    limits = {"all": (judged, MOST_REFUSED), **{k: (g, MOST_OF_ANY) for k, g in groups.items()}}
+    return [
+        f"{name}: {count} of {len(among)} refused, more than {limit:.0%}"
+        for name, (among, limit) in limits.items()
+        if (count := sum(each.is_refused for each in among)) > limit * len(among)
+    ]
+
+
+def too_seldom_right(judged: Sequence[Judged]) -> list[str]:
+    """Name the kinds of drawn bad pictures that get the right reason too seldom."""
+    return [
+        f"{kind}: {count} of {len(among)} for the right reason, less than {LEAST_RIGHT:.0%}"
+        for kind in BAD
+        if (among := [each for each in judged if each.kind == kind])
+        if (count := sum(_is_right(each) for each in among)) < LEAST_RIGHT * len(among)
+    ]
+
+
+def _is_right(drawn: Judged) -> bool:
+    return bool(({drawn.kind} | ALSO_RIGHT.get(drawn.kind, frozenset())) & set(drawn.gate))
+
+
+def _kinds(judged: Sequence[Judged]) -> list[str]:
+    return sorted({each.kind for each in judged})
+
+
 def table_of_real(judged: Sequence[Judged]) -> str:
     """Refusals by diagnosis, Markdown."""
-    kinds = sorted({each.kind for each in judged})
+    kinds = _kinds(judged)
     lines = ["| | pictures | gate | novelty | together |", "| --- | --- | --- | --- | --- |"]
     for name, among in [
         ("all", list(judged)),
@@ -107,10 +141,9 @@ def table_of_drawn(judged: Sequence[Judged]) -> str:
     ]
     for kind in (GOOD, *BAD):
         among = [each for each in judged if each.kind == kind]
-        right = {kind} | ALSO_RIGHT.get(kind, frozenset())
         refused = sum(bool(each.gate) for each in among)
-        rightly = sum(bool(right & set(each.gate)) for each in among)
-        others = Counter(each.gate[0] for each in among if each.gate and not right & set(each.gate))
+        rightly = sum(_is_right(each) for each in among)
+        others = Counter(each.gate[0] for each in among if each.gate and not _is_right(each))
         told = ", ".join(f"{code} {count}" for code, count in others.most_common()) or "–"
         share = "–" if kind == GOOD else f"{rightly / len(among):.1%}"
         lines.append(f"| {kind} | {len(among)} | {refused / len(among):.1%} | {share} | {told} |")

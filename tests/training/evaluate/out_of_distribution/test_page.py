@@ -15,9 +15,9 @@ from training.cli import main
 from training.data.provenance import describe_data
 from training.data.readers import read_dataset
 from training.data.splits import read_split
+from training.evaluate.marked_page import BEGIN, END
 from training.evaluate.out_of_distribution import photographs, study
 from training.evaluate.out_of_distribution.broken_frames import BREAKS
-from training.evaluate.out_of_distribution.page import BEGIN, END
 from training.evaluate.out_of_distribution.scenes import SCENES
 from training.export.export import export_run
 from training.runs import load_config, save_config
