@@ -30,7 +30,8 @@ from typing import IO
 from bench.press import press, until
 from device import compose
 from device.core.panel import LightState
-from device.core.results import ResultFilter
+from device.core.ports import History
+from device.core.results import MOST_RESULTS, ResultFilter
 from device.panel.simulated import SimulatedLines
 from device.service.memory import use_one_arena
 from device.settings import HistorySettings, PanelSettings, Settings
@@ -130,15 +131,24 @@ def _pressed(presses: int) -> dict[str, float]:
                 if number + 1 == first:
                     first_mb = _settled_mb()
             growth_mb = _settled_mb() - first_mb
-            found = box.history.page(ResultFilter(), cursor=None, limit=1).result(_PATIENCE_S)
-            newest = found.results[0].sequence if found.results else 0
+            rows = _rows(box.history)
     return {
         "presses": presses,
-        "rows": newest,
+        "rows": rows,
         "first_presses": first,
         "first_mb": round(first_mb, 2),
         "growth_mb": round(growth_mb, 2),
     }
+
+
+def _rows(history: History) -> int:
+    """Count the results one by one, as whoever looks for one would."""
+    count, cursor = 0, None
+    while True:
+        page = history.page(ResultFilter(), cursor=cursor, limit=MOST_RESULTS).result(_PATIENCE_S)
+        count, cursor = count + len(page.results), page.next
+        if cursor is None:
+            return count
 
 
 def _settled_mb() -> float:
