@@ -20,6 +20,12 @@ from device.settings import load_settings
 ACTOR = "command line"
 """In the audit trail."""
 _FILTERS = tuple(ResultFilter.model_fields)
+_HELP = {
+    "result": "benign, malignant, uncertain or retake",
+    "source": "upload, or the kind of camera",
+    "captured_from": "such as 2026-03-01T00:00:00Z",
+    "captured_before": "such as 2026-04-01T00:00:00Z",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         verb = verbs.add_parser(name, help=text, description=text)
         if name in {"list", "export"}:
             for wanted in _FILTERS:
-                verb.add_argument(f"--{wanted.replace('_', '-')}", metavar="VALUE")
+                verb.add_argument(
+                    f"--{wanted.replace('_', '-')}", metavar="VALUE", help=_HELP.get(wanted)
+                )
         if name == "list":
             verb.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many")
         if name in {"show", "delete"}:

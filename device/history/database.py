@@ -63,9 +63,16 @@ def open_writer(path: Path, *, now_us: int) -> sqlite3.Connection:
         for suffix in SIDE_FILES:
             left = UNFINISHED.format(path.name) + suffix
             path.with_name(left).unlink(missing_ok=True)
-        # SQLite gives log and index the rights of the database.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        path.chmod(0o600)
+        # SQLite gives log and index the rights and the owner of the database.
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(handle, 0o600)
+            if os.geteuid() == 0:
+                # A restore by root, say: the service must be able to open what it left.
+                folder = path.parent.stat()
+                os.fchown(handle, folder.st_uid, folder.st_gid)
+        finally:
+            os.close(handle)
         connection = connect(path)
         try:
             # First the question whose file this is: the next lines change it.
