@@ -49,6 +49,21 @@ NOT_MEANT: Mapping[Result, str] = {
     Result.RETAKE: "This says nothing about the lesion. No probability is given, because none "
     "could be trusted.",
 }
+DIAGNOSES: Mapping[str, str] = {
+    "MEL": "melanoma",
+    "NV": "melanocytic naevus",
+    "BCC": "basal cell carcinoma",
+    "AKIEC": "actinic keratosis or intraepithelial carcinoma",
+    "BKL": "benign keratosis",
+    "DF": "dermatofibroma",
+    "VASC": "vascular lesion",
+}
+CONFIRMED_BY: Mapping[str, str] = {
+    "histo": "by a tissue sample",
+    "follow_up": "by follow-up",
+    "consensus": "by consensus of experts",
+    "confocal": "by confocal microscopy",
+}
 
 
 def report(result: ResultDocument, *, jpeg: bytes | None, heatmap_png: bytes) -> bytes:
@@ -58,7 +73,9 @@ def report(result: ResultDocument, *, jpeg: bytes | None, heatmap_png: bytes) ->
     Args:
         result: What was answered, and what people added.
         jpeg: The kept picture; None if it was not kept.
-        heatmap_png: From :func:`device.history.heatmap.heatmap`.
+        heatmap_png:
+            From :func:`device.history.heatmap.heatmap`.  Left out where another picture was
+            asked for: what was not answered for has no evidence worth a look.
 
     Returns:
         A PDF file of one page.  Letters that its fonts lack become the nearest that they have,
@@ -79,15 +96,9 @@ def report(result: ResultDocument, *, jpeg: bytes | None, heatmap_png: bytes) ->
         )
     page.text(NOT_MEANT[result.result])
     page.space(6)
-    page.pictures(jpeg, heatmap_png)
-    page.text(
-        "Left: the picture. Right: where the model found evidence for malignancy, yellow more "
-        "than violet."
-        if jpeg is not None
-        else "Where the model found evidence for malignancy, yellow more than violet; the "
-        "picture itself was not kept.",
-        size_pt=_SMALL_PT,
-    )
+    is_answered = result.result is not Result.RETAKE
+    page.pictures(jpeg, heatmap_png if is_answered else None)
+    page.text(_caption(is_kept=jpeg is not None, is_answered=is_answered), size_pt=_SMALL_PT)
     page.space(6)
     for name, value in _facts(result):
         page.fact(name, value)
@@ -95,6 +106,20 @@ def report(result: ResultDocument, *, jpeg: bytes | None, heatmap_png: bytes) ->
         page.fact("Note", result.note, size_pt=_SMALL_PT)
     page.finish()
     return file.getvalue()
+
+
+def _caption(*, is_kept: bool, is_answered: bool) -> str:
+    if not is_answered:
+        return "The picture." if is_kept else "The picture was not kept."
+    if is_kept:
+        return (
+            "Left: the picture. Right: where the model found evidence for malignancy, yellow more "
+            "than violet."
+        )
+    return (
+        "Where the model found evidence for malignancy, yellow more than violet; the picture "
+        "itself was not kept."
+    )
 
 
 def printable(text: str) -> str:
@@ -118,14 +143,11 @@ def _has(letter: str) -> bool:
 
 
 def _facts(result: ResultDocument) -> list[tuple[str, str]]:
-    confirmed = result.confirmed_diagnosis
-    if confirmed and result.diagnosis_confirm_type:
-        confirmed = f"{confirmed} ({result.diagnosis_confirm_type})"
     facts = [
         ("Why", "; ".join(reason.text for reason in result.reasons)),
         ("Patient", result.patient_reference),
         ("Lesion", result.lesion_reference),
-        ("Confirmed later", confirmed),
+        ("Confirmed later", _confirmed(result)),
         (
             "Taken",
             f"{result.captured_at:%Y-%m-%d %H:%M:%S} UTC, source {result.source}"
@@ -139,6 +161,15 @@ def _facts(result: ResultDocument) -> list[tuple[str, str]]:
         ("Result", f"{result.id}, number {result.sequence}"),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _confirmed(result: ResultDocument) -> str | None:
+    code, how = result.confirmed_diagnosis, result.diagnosis_confirm_type
+    if code is None:
+        return None
+    # A newer software may have written what this one has no words for.
+    named = f"{DIAGNOSES[code]} ({code})" if code in DIAGNOSES else code
+    return named if how is None else f"{named}, {CONFIRMED_BY.get(how, how)}"
 
 
 def _model(result: ResultDocument) -> str:
@@ -213,15 +244,12 @@ class _Page:
                 height=height * scale,
             )
             left_pt += width * scale + _GAP_PT
-        self._top_pt -= _PICTURE_PT
+        if any(file is not None for file in files):
+            self._top_pt -= _PICTURE_PT
 
     def finish(self) -> None:
         if self._is_changed:
             self._canvas.setFont(_PLAIN, _SMALL_PT)
-            self._canvas.drawString(
-                _MARGIN_PT,
-                _MARGIN_PT,
-                "A question mark may stand for a letter that this page's fonts lack.",
-            )
+            self._canvas.drawString(_MARGIN_PT, _MARGIN_PT, _REMARK)
         self._canvas.showPage()
         self._canvas.save()

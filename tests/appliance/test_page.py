@@ -37,7 +37,12 @@ AGAIN = "Take another picture"
 
 @pytest.fixture(scope="module")
 def box():
-    running = Box(environment={"EDGEDERM_HISTORY__KEEP_PICTURES": "true"})
+    running = Box(
+        environment={
+            "EDGEDERM_HISTORY__KEEP_PICTURES": "true",
+            "EDGEDERM_PANEL__KIND": "simulated",
+        }
+    )
     yield running
     assert running.stop() == 0
     assert not [line for line in running.log if "Traceback" in line]
@@ -68,7 +73,7 @@ def visit(browser):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
@@ -429,6 +434,35 @@ def test_a_part_that_does_not_work_is_named_with_what_to_do(visit, box):
     page.get_by_text("A part needs attention.").wait_for()
     assert page.get_by_text("plug it in again").is_visible()
     assert page.get_by_text("no frame for 5 s").is_visible()
+
+
+ONE_EVENT = """
+window.EventSource = class extends EventTarget {
+    constructor() {
+        super();
+        const event = new MessageEvent("state", { data: '%s' });
+        setTimeout(() => this.dispatchEvent(event));
+    }
+    close() {}
+};
+"""
+
+
+def test_a_check_forgets_neither_button_nor_light(visit, box):
+    """Readiness tries what answers; of the panel the state alone tells."""
+    state = box.ask("/state")[1]
+    state["parts"]["panel"] = "the chip is gone"
+    page = visit(
+        f"{box.url}/#/box",
+        prepare=lambda page: page.add_init_script(ONE_EVENT % json.dumps(state)),
+    )
+    page.get_by_text("the chip is gone").wait_for()
+    with page.expect_response("**/readyz") as found:
+        page.get_by_role("button", name="Check now").click()
+    assert found.value.status == 200
+    settle(page)
+    assert page.get_by_text("A part needs attention.").is_visible()
+    assert page.get_by_text("the chip is gone").is_visible()
 
 
 def test_a_press_of_the_button_shows_its_answer_on_the_page(page, box):

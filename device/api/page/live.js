@@ -39,10 +39,10 @@ export function open() {
 /** Let the box try its parts now. */
 export async function checkReadiness() {
   try {
-    tell({ ...live.last, kind: "ready", ...(await askJson("/readyz")) });
+    tell(known(tried(await askJson("/readyz"))));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.code === "not-ready") tell({ ...live.last, kind: "fault", parts: error.parts });
+    if (error.code === "not-ready") tell({ ...tried({ parts: error.parts }), kind: "fault" });
     else if (error.code === "unreachable") tell({ kind: "unreachable", parts: {} });
   }
 }
@@ -67,6 +67,12 @@ async function lose() {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }
+}
+
+/** Readiness knows nothing of button and light: what the box says of them counts, as long as it is heard. */
+function tried(found) {
+  const heard = source ? live.last : { ...live.last, state: undefined, parts: {} };
+  return { ...heard, ...found, parts: { ...heard.parts, ...found.parts } };
 }
 
 function known(state) {

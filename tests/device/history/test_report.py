@@ -2,15 +2,17 @@
 
 import io
 import zlib
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 
+from device.core import manifest
 from device.core.document import NOTICE
-from device.core.results import Annotation
+from device.core.results import Annotation, ConfirmType
 from device.core.values import Decision, Result
-from device.history.report import NOT_MEANT, WORDS, printable, report
+from device.history.report import CONFIRMED_BY, DIAGNOSES, NOT_MEANT, WORDS, printable, report
 from tests.builders import a_capture, a_history, a_spec, an_answer
 
 pytestmark = pytest.mark.portable
@@ -60,7 +62,7 @@ def result(archive, record):
                 novelty=decision.novelty,
             )
         )
-        return archive.annotate(result_id, Annotation(**members), actor="t").result(5)
+        return archive.annotate(result_id, Annotation(**members), actor="t").result(30)
 
     return make
 
@@ -88,7 +90,7 @@ def test_it_holds_all_that_a_doctor_may_ask_for(result):
         "P-1",
         "left arm",
         "grew since spring",
-        "NV (histo)",
+        "melanocytic naevus (NV), by a tissue sample",
         "between the two thresholds",
         "sharpness 0.02, novelty 0.6",
         "test 0.0.1 (0000000000000000), software 0.1.0",
@@ -97,6 +99,19 @@ def test_it_holds_all_that_a_doctor_may_ask_for(result):
     ):
         assert words in text
     assert "clock" not in text
+
+
+def test_whatever_can_be_entered_has_its_words():
+    assert set(DIAGNOSES) == set(manifest.DIAGNOSES)
+    assert set(CONFIRMED_BY) == set(get_args(ConfirmType))
+
+
+def test_a_page_that_asks_for_another_picture_shows_no_evidence(result):
+    one = result(Result.RETAKE)
+    text, _ = read(report(one, jpeg=JPEG, heatmap_png=PNG))
+    assert "evidence" not in text
+    assert "The picture." in text
+    assert "The picture was not kept." in read(report(one, jpeg=None, heatmap_png=PNG))[0]
 
 
 def test_a_clock_that_was_not_trusted_is_named(result):

@@ -104,12 +104,13 @@ function moment(result, earlier, isHeatmap) {
     make(
       "figure",
       {},
-      make("div", { class: "frame" }, isHeatmap ? heatmapOf(result) : (pictureOf(result) ?? noPicture(say("picture.not_kept")))),
+      make("div", { class: "frame" }, isHeatmap && result.result !== "retake" ? heatmapOf(result) : (pictureOf(result) ?? noPicture(say("picture.not_kept")))),
       make(
         "figcaption",
         {},
         make("time", { datetime: result.captured_at }, sayDay(result.captured_at)),
         make("span", { class: "hint" }, sayWhen(days)),
+        result.clock_trusted ? null : make("span", { class: "hint" }, say("record.clock_untrusted")),
         make("a", { class: "moment-answer", href: `#/results/${result.id}` }, shape(result.result), say(`result.${result.result}.word`), result.result === "retake" ? null : ` ${sayProbability(result.probability_malignant)}`),
       ),
     ),

@@ -27,7 +27,7 @@ export async function showResult(main, { id, signal }) {
   const erase = make("button", { type: "button", class: "danger", onclick: askAndErase }, say("erase.button"));
   const outcome = make("div", {});
   main.append(
-    make("p", { class: "when" }, make("time", { datetime: result.captured_at }, sayMoment(result.captured_at))),
+    make("p", { class: "when" }, make("time", { datetime: result.captured_at }, sayMoment(result.captured_at)), result.clock_trusted ? null : ` ${say("record.clock_untrusted")}`),
     make(
       "div",
       { class: "result-parts" },
