@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help run test soak fuzz e2e lint train-demo deploy-tools weights lock clean
+.PHONY: help run test bench soak fuzz e2e lint train-demo deploy-tools weights lock clean
 
 PYTHON ?= python3
 PY := 3.$(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev/null)
@@ -24,6 +24,7 @@ DEV := .venv-dev/.installed-$(PY)
 CLUSTER := .venv-dev/.installed-cluster
 FUZZ := .venv-fuzz/.installed-$(PY)
 DEPLOY := .venv-deploy/.installed-$(PY)
+BENCH := .venv-bench/.installed-$(PY)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -39,6 +40,9 @@ soak: $(DEV) ## what takes too long for every commit: 2,000 requests, 10,000 pre
 	PYTHONPATH=. .venv-dev/bin/python tests/device/api/test_openapi_cases.py 2000
 	.venv-dev/bin/python -m bench.soak
 	$(MAKE) fuzz
+
+bench: $(BENCH) ## what this board gives, beside other networks; ten minutes and more
+	.venv-bench/bin/python bench/run.py --board auto --peers --sustained
 
 fuzz: $(FUZZ) ## ten minutes of made-up uploads, led by the code that they reach; x86-64 only
 	.venv-fuzz/bin/python -m tests.fuzz.upload --seconds 600
@@ -88,6 +92,13 @@ $(FUZZ): $(DEVICE_LOCK) locks/fuzz.txt
 	@echo "Installing the device's lock and a fuzzer into .venv-fuzz ..."
 	@$(PYTHON) -m venv --clear .venv-fuzz
 	@.venv-fuzz/bin/python $(PIP_INSTALL) -r $< -r locks/fuzz.txt
+	@touch $@
+
+$(BENCH): $(DEVICE_LOCK) locks/bench.txt
+	@deploy/preflight.sh $(PYTHON) 3.11
+	@echo "Installing the device's lock and locks/bench.txt (about 100 MB) into .venv-bench ..."
+	@$(PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/python $(PIP_INSTALL) -r $< -r locks/bench.txt
 	@touch $@
 
 $(DEV): locks/training-cpu.txt locks/training-cuda.txt locks/dev.txt

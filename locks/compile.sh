@@ -50,6 +50,9 @@ grep -v '^#' torch-cpu.in >>training-cpu.txt
 resolve dev "3.11 3.12 3.13" dev.in --constraints training-cpu.txt
 resolve cluster "3.11 3.12 3.13" cluster.in --constraints training-cpu.txt --constraints dev.txt
 machines=x86_64 resolve fuzz "3.11 3.12 3.13" fuzz.in
+# On top of any device lock but Jetson's: what numpy and pillow it has is the device's affair.
+resolve bench "3.11 3.12 3.13" bench.in --constraints device-trixie.txt \
+    --no-emit-package numpy --no-emit-package pillow --no-emit-package typing-extensions
 resolve weights "3.11 3.12 3.13" weights.in --no-deps
 # An environment of its own: ansible does not go on top of any other.
 resolve deploy "3.11 3.12 3.13" deploy.in

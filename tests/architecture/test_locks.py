@@ -16,7 +16,7 @@ LOCKS = ROOT / "locks"
 
 DEVICE_LOCKS = ("device-trixie", "device-bookworm", "device-jetson")
 TRAINING_LOCKS = ("training-cpu", "training-cuda")
-ALL_LOCKS = (*DEVICE_LOCKS, *TRAINING_LOCKS, "cluster", "deploy", "dev", "fuzz")
+ALL_LOCKS = (*DEVICE_LOCKS, *TRAINING_LOCKS, "bench", "cluster", "deploy", "dev", "fuzz")
 
 # Limits with a reason; the reasons stand in docs/dependencies.md.
 LIMITS = [
