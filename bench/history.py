@@ -16,12 +16,12 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.pictures import large_picture
+from bench.process import written
 from device.compose import load_classifier, open_history
 from device.core.results import ResultFilter
 from device.core.stopwatch import Recorder
@@ -89,7 +89,7 @@ def remember(
     archive = open_history(HistorySettings(path=folder), repairs=True)
     if spec is not None:
         archive.keep_pictures(spec, longest_px=1024, max_pixels=25_000_000)  # type: ignore[arg-type]
-    before = _written()
+    before = written()
     with archive:
         for _ in range(count):
             started_ns = time.perf_counter_ns()
@@ -100,7 +100,7 @@ def remember(
             started_ns = time.perf_counter_ns()
             archive.page(ResultFilter(source="nowhere"), cursor=None, limit=50).result()
             searched_ns.append(time.perf_counter_ns() - started_ns)
-    after = _written()  # Closing has copied the log into the database.
+    after = written()  # Closing has copied the log into the database.
     size = sum(path.stat().st_size for path in folder.iterdir())
     return {
         "answers": count,
@@ -111,11 +111,6 @@ def remember(
         "commit_ms": _percentiles_ms(spent_ns),
         "search_of_all_ms": round(statistics.median(searched_ns) / 1e6, 2),
     }
-
-
-def _written() -> Mapping[str, int]:
-    lines = Path("/proc/self/io").read_text().splitlines()
-    return {name: int(value) for name, value in (line.split(": ") for line in lines)}
 
 
 def _percentiles_ms(spent_ns: list[int]) -> dict[str, float]:

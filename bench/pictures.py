@@ -1,8 +1,6 @@
-"""Drawn pictures on disk, the same every time, for measurements that need files."""
+"""Drawn pictures, the same every time: frames as a camera gives them, and files."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,36 +10,48 @@ from device.core.values import Pixels
 from device.drawing import draw_lesion
 
 _NOISE_LEVELS = 4.0
+_ROWS = 256
 
 
-def write_pictures(
-    folder: Path, count: int, *, height_px: int = 450, width_px: int = 600
-) -> list[Path]:
-    """Write *count* JPEG files of drawn lesions with a sensor's noise into *folder*."""
-    paths = [folder / f"{number:04d}.jpg" for number in range(count)]
-    for number, path in enumerate(paths):
-        picture_HWC = draw_lesion(
-            number,
-            diagnosis=DIAGNOSES[number % len(DIAGNOSES)],
-            height_px=height_px,
-            width_px=width_px,
+def files(count: int, *, height_px: int = 450, width_px: int = 600) -> list[bytes]:
+    """Draw *count* JPEG files of lesions with a sensor's noise."""
+    return [
+        jpeg(
+            with_noise(
+                draw_lesion(
+                    number,
+                    diagnosis=DIAGNOSES[number % len(DIAGNOSES)],
+                    height_px=height_px,
+                    width_px=width_px,
+                ),
+                seed=number,
+            )
         )
-        path.write_bytes(jpeg(with_noise(picture_HWC, seed=number)))
-    return paths
+        for number in range(count)
+    ]
 
 
-def large_picture(*, height_px: int = 3000, width_px: int = 4000) -> Pixels:
-    """A drawn lesion at a phone's resolution, with noise: what a decoder has to work for."""
-    small_HWC = draw_lesion(3, diagnosis="MEL", height_px=height_px // 2, width_px=width_px // 2)
+def large_picture(*, height_px: int = 3000, width_px: int = 4000, seed: int = 3) -> Pixels:
+    """A drawn lesion at a camera's resolution, with noise: what a decoder has to work for."""
+    small_HWC = draw_lesion(
+        seed,
+        diagnosis=DIAGNOSES[seed % len(DIAGNOSES)],
+        height_px=height_px // 2,
+        width_px=width_px // 2,
+    )
     large_HWC = cv2.resize(small_HWC, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
-    return with_noise(large_HWC.astype(np.uint8), seed=3)
+    return with_noise(large_HWC.astype(np.uint8), seed=seed)
 
 
 def with_noise(image_HWC: Pixels, *, seed: int) -> Pixels:
-    """Add normal noise of a few levels."""
+    """Add normal noise of a few levels; a board of 512 MB has room for it."""
     rng = np.random.default_rng(seed)
-    noise_HWC = rng.normal(0, _NOISE_LEVELS, image_HWC.shape)
-    return np.clip(image_HWC + noise_HWC, 0, 255).astype(np.uint8)
+    noisy_HWC = np.empty_like(image_HWC)
+    for top in range(0, len(image_HWC), _ROWS):
+        rows_HWC = image_HWC[top : top + _ROWS]
+        noise_HWC = _NOISE_LEVELS * rng.standard_normal(rows_HWC.shape, dtype=np.float32)
+        noisy_HWC[top : top + _ROWS] = np.clip(np.rint(rows_HWC + noise_HWC), 0, 255)
+    return noisy_HWC
 
 
 def jpeg(image_HWC: Pixels, *, quality: int = 92) -> bytes:

@@ -16,25 +16,18 @@ from __future__ import annotations
 import gc
 import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from bench.press import press, until
-from device import compose
-from device.core.panel import LightState
+from bench.box import pressing
+from bench.daemon import serving
+from bench.process import cpu_s, resident_mb
 from device.core.ports import History
 from device.core.results import MOST_RESULTS, ResultFilter
-from device.panel.simulated import SimulatedLines
 from device.service.memory import use_one_arena
-from device.settings import HistorySettings, PanelSettings, Settings
+from device.settings import SHIPPED_MODEL
 
 MOST_IDLE_SHARE = 0.01
 MOST_ANSWERED_MB = 150.0
@@ -42,7 +35,6 @@ MOST_GROWTH_MB = 2.0
 _FIRST_PRESSES = 1000
 _SETTLING_S = 5.0
 _PATIENCE_S = 60.0
-_MB = 1e6
 
 
 def main() -> int:
@@ -65,73 +57,33 @@ def _bars(result: dict[str, float]) -> dict[str, bool]:
 
 
 def _daemon(answers: int, idle_s: float) -> dict[str, float]:
-    with _serving() as (process, url):
+    with serving(SHIPPED_MODEL) as daemon:
         # What a start leaves to be done is no idling.
         time.sleep(_SETTLING_S)
-        before_s, began_s = cpu_s(process.pid), time.monotonic()
+        before_s, began_s = cpu_s(daemon.pid), time.monotonic()
         time.sleep(idle_s)
-        share = (cpu_s(process.pid) - before_s) / (time.monotonic() - began_s)
+        share = (cpu_s(daemon.pid) - before_s) / (time.monotonic() - began_s)
         for _ in range(answers):
-            address = f"{url}/classify"
-            with urllib.request.urlopen(address, timeout=_PATIENCE_S) as response:  # noqa: S310 - loopback
-                json.load(response)
+            daemon.classify()
         return {
             "idle_s": idle_s,
             "idle_share": round(share, 5),
             "answers": answers,
-            "answered_mb": round(resident_mb(process.pid), 1),
+            "answered_mb": round(resident_mb(daemon.pid), 1),
         }
-
-
-@contextmanager
-def _serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "device", "serve"],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "EDGEDERM_SERVER__PORT": "0", "EDGEDERM_HISTORY__PATH": folder},
-        )
-        try:
-            if process.stderr is None:
-                raise RuntimeError("the daemon has no standard error to read its address from")
-            yield process, _address(process.stderr)
-        finally:
-            process.terminate()
-            process.wait(timeout=_PATIENCE_S)
-            if process.stderr is not None:
-                process.stderr.close()
-
-
-def _address(log: IO[str]) -> str:
-    told = []
-    for line in log:
-        told.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            return found[0]
-    raise RuntimeError(f"the daemon ended before it listened: {''.join(told)}")
 
 
 def _pressed(presses: int) -> dict[str, float]:
     use_one_arena()  # as ``serve`` does
-    panel_settings = PanelSettings(kind="simulated", debounce_ms=1)
-    lines = SimulatedLines(debounce_s=panel_settings.debounce_ms / 1000)
-    compose.PANELS["simulated"] = lambda _: lines  # type: ignore[index] # so that we can press it
     first = min(_FIRST_PRESSES, max(1, presses // 10))
-    with tempfile.TemporaryDirectory() as folder:
-        history = HistorySettings(path=Path(folder))
-        with compose.appliance(Settings(panel=panel_settings, history=history)) as box:
-            panel = box.panel
-            if panel is None:
-                raise RuntimeError("the box has no panel; look at device.compose.appliance")
-            until(lambda: panel.status().state is LightState.READY)
-            first_mb = 0.0
-            for number in range(presses):
-                press(lines, panel)
-                if number + 1 == first:
-                    first_mb = _settled_mb()
-            growth_mb = _settled_mb() - first_mb
-            rows = _rows(box.history)
+    first_mb = 0.0
+    with tempfile.TemporaryDirectory() as folder, pressing(Path(folder), debounce_ms=1) as hand:
+        for number in range(presses):
+            hand.press()
+            if number + 1 == first:
+                first_mb = _settled_mb()
+        growth_mb = _settled_mb() - first_mb
+        rows = _rows(hand.box.history)
     return {
         "presses": presses,
         "rows": rows,
@@ -155,21 +107,6 @@ def _settled_mb() -> float:
     """Memory of this process without what merely waits to be collected."""
     gc.collect()
     return resident_mb(os.getpid())
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process, MB (10^6 bytes), as the kernel shows it."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / _MB
-    raise RuntimeError(f"/proc/{pid}/status: expected VmRSS, found none; has the process ended?")
-
-
-def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has used, its threads included."""
-    # The name in parentheses may hold spaces.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _numbers(given: list[str], usual: tuple[int, ...]) -> list[int]:
