@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HERE, THERE = "10.99.0.1", "10.99.0.2"
 CONTROLLERS = ("memory", "pids", "cpu", "devices")
 USER = "technician"
+REBOOTS = 133
+"""With which status systemd-nspawn says that it wants to be started again."""
 PATIENCE = float(os.environ.get("EDGEDERM_E2E_PATIENCE", "1"))
 """How many times longer than on an idle machine everything may take."""
 
@@ -33,36 +34,47 @@ class Board:
     Boots a container from the cached Debian, which it leaves as it is.
 
     Only to be used in the namespaces that ``run.sh`` makes.
+
+    Args:
+        folder: For keys and inventories.
+        artifacts: For what the board and the playbooks said.
+        name: In the inventory.
+        net: Third number of the addresses of its network; one for each board.
     """
 
-    def __init__(self, folder: Path, artifacts: Path):
+    def __init__(self, folder: Path, artifacts: Path, *, name: str = "board", net: int = 0):
         self.folder = folder
+        self.name = name
+        self.network = f"10.99.{net}.0/24"
+        self.here, self.there = f"10.99.{net}.1", f"10.99.{net}.2"
         self.artifacts = artifacts
         self._root = Path(os.environ["EDGEDERM_E2E_ROOT"])
-        self._group = os.environ["EDGEDERM_E2E_GROUP"]
+        self._group = f"{os.environ['EDGEDERM_E2E_GROUP']}-{name}"
         self._nspawn = None
         self._leader = None
         self._key = folder / "key"
+        self._console = artifacts / f"{name}-console.log"
 
     # ------------------------------------------------------------------------------- power
 
     def start(self):
         call("ip", "link", "set", "lo", "up")
         enter = "; ".join(f"echo $$ > {one}/cgroup.procs" for one in self._groups())
-        console = (self.artifacts / "console.log").open("w")
+        console = self._console.open("w")
         self._nspawn = subprocess.Popen(
             [
                 "sh", "-c", f'{enter}; exec "$@"', "sh", "systemd-nspawn", "--boot",
-                "-D", self._root, "-M", "board", "--register=no", "--keep-unit",
+                "-D", self._root, "-M", self.name, "--register=no", "--keep-unit",
                 "--console=pipe", "--private-network", "--network-veth", "--volatile=overlay",
             ],
             stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
         )  # fmt: skip
         console.close()
         wait_for(self._find_leader, 20)
-        wait_for(lambda: "ve-board" in call("ip", "link"), 10)
-        call("ip", "addr", "add", f"{HERE}/24", "dev", "ve-board")
-        call("ip", "link", "set", "ve-board", "up")
+        link = f"ve-{self.name}"
+        wait_for(lambda: link in call("ip", "link"), 10)
+        call("ip", "addr", "add", f"{self.here}/24", "dev", link)
+        call("ip", "link", "set", link, "up")
         wait_for(lambda: self.root("test -S /run/systemd/private && echo", check=False), 20)
         if (state := self.root("systemctl is-system-running --wait", check=False)) != "running\n":
             raise RuntimeError(f"the board is {state}")
@@ -71,7 +83,7 @@ class Board:
         for one in CONTROLLERS:
             self.root(f"mount -o remount,bind,rw /sys/fs/cgroup/{one}")
         self.root("systemctl daemon-reexec")
-        self.root(f"ip addr add {THERE}/24 dev host0; ip link set host0 up")
+        self.root(f"ip addr add {self.there}/24 dev host0; ip link set host0 up")
 
     def stop(self):
         if self._nspawn is None:
@@ -100,7 +112,7 @@ class Board:
 
     def _find_leader(self):
         if self._nspawn.poll() is not None:
-            raise RuntimeError((self.artifacts / "console.log").read_text())
+            raise RuntimeError(self._console.read_text())
         found = call("pgrep", "-P", str(self._nspawn.pid), check=False).split()
         self._leader = int(found[0]) if found else None
         return found
@@ -121,6 +133,17 @@ class Board:
         subprocess.run(
             ["nsenter", "--target", str(self._leader), "--all", "tar", "-C", target, "-x"],
             input=archive, check=True,
+        )  # fmt: skip
+
+    def put_samples(self):
+        """Pictures for the replay camera."""
+        self.put(ROOT / "device/samples", "/srv/pictures")
+
+    def put_bytes(self, content: bytes, target: str):
+        """Write one file onto the board."""
+        subprocess.run(
+            ["nsenter", "--target", str(self._leader), "--all", "tee", target],
+            input=content, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
     def service(self, *names):
@@ -145,24 +168,33 @@ class Board:
             f"chown -R {USER} /home/{USER}/.ssh"
         )
         host = self.root("cat /etc/ssh/ssh_host_ed25519_key.pub").split()
-        (self.folder / "known_hosts").write_text(f"{THERE} {host[0]} {host[1]}\n")
+        (self.folder / "known_hosts").write_text(f"{self.there} {host[0]} {host[1]}\n")
 
-    def inventory(self, variables, *, others=None):
-        """Write an inventory of this board and others, which may not be there at all."""
-        host = {
-            "ansible_host": THERE,
+    def host(self):
+        """How an inventory names this board."""
+        return {
+            "ansible_host": self.there,
             "ansible_user": USER,
             "ansible_ssh_private_key_file": str(self._key),
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={self.folder}/known_hosts "
             "-o StrictHostKeyChecking=yes -o ConnectTimeout=5",
         }
-        hosts = {**(others or {}), "board": host}
+
+    def inventory(self, variables, *, others=None):
+        """Write an inventory of this board and others before it, which may not be there at all."""
+        hosts = {**(others or {}), self.name: self.host()}
         path = self.folder / "inventory.json"
         path.write_text(json.dumps({"edgederm": {"hosts": hosts, "vars": variables}}))
         return path
 
     def play(self, name, inventory, *options, source=ROOT, check=True):
-        """Run a playbook; returns its output as one line, and what the recap counts."""
+        """
+        Run a playbook.
+
+        Returns:
+            What it said, as one line, with the counts of each board as ``recap``; and those of
+            this board.
+        """
         ansible = Path(os.environ["EDGEDERM_E2E_DEPLOY_PYTHON"]).with_name("ansible-playbook")
         began_s = time.monotonic()
         done = subprocess.run(
@@ -177,10 +209,12 @@ class Board:
         log.write_text(f"{' '.join(options)}\n{done.stdout}{done.stderr}\n{took_s:.1f} s\n")
         if check and done.returncode:
             raise RuntimeError(f"{log}\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
-        recap = re.search(r"^board +: (.*)$", done.stdout, re.MULTILINE)
-        counts = dict(re.findall(r"(\w+)=(\d+)", recap[1])) if recap else {}
+        done.recap = {
+            host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)}
+            for host, counts in re.findall(r"^(\w+) +: (ok=.*)$", done.stdout, re.MULTILINE)
+        }
         done.stdout = " ".join(done.stdout.split())  # YAML breaks lines where it likes.
-        return done, {key: int(value) for key, value in counts.items()}
+        return done, done.recap.get(self.name, {})
 
     def ask(self, path, *options, token=None):
         """Ask over the network, as anybody could; returns status and body."""
@@ -191,7 +225,7 @@ class Board:
         done = subprocess.run(
             [
             "curl", "--silent", "--show-error", "--max-time", f"{30 * PATIENCE:g}",
-            "--cacert", str(authority), "--resolve", f"edgederm-board.local:8000:{THERE}",
+            "--cacert", str(authority), "--resolve", f"edgederm-board.local:8000:{self.there}",
             "--write-out", "\n%{http_code}", *header, *options,
             f"https://edgederm-board.local:8000{path}",
             ],
@@ -214,6 +248,11 @@ class Board:
             token=token,
         )  # fmt: skip
 
+    def wait_for_reboot(self, longest_s):
+        """Wait until the board asks to be booted again; it is not."""
+        wait_for(lambda: self._nspawn.poll() is not None, longest_s)
+        return self._nspawn.returncode == REBOOTS
+
     def keep_journal(self):
         """Write down what the board has to say, for whoever looks at a failure."""
         with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
@@ -222,7 +261,7 @@ class Board:
                 "status.txt": "systemctl status edgederm --no-pager --full; systemctl --failed",
                 "security.txt": "systemd-analyze security edgederm --no-pager",
             }.items():
-                (self.artifacts / name).write_text(self.root(script, check=False))
+                (self.artifacts / f"{self.name}-{name}").write_text(self.root(script, check=False))
 
 
 def wait_for(is_so, longest_s):
@@ -231,7 +270,7 @@ def wait_for(is_so, longest_s):
     while not is_so():
         if time.monotonic() - began_s > longest_s * PATIENCE:
             raise TimeoutError(f"not so within {longest_s * PATIENCE:g} s")
-        time.sleep(0.1 * PATIENCE)
+        time.sleep(0.1)
     return time.monotonic() - began_s
 
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.board import ROOT, Board, empty_folder
+from tests.e2e.board import PATIENCE, ROOT, Board, empty_folder
 
 ARTIFACTS = ROOT / "var/e2e"
 
@@ -23,14 +25,35 @@ VARIABLES = {"appliance_settings": SETTINGS, "appliance_lan": ["10.99.0.0/24"]}
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, help="how often the service is killed under load")
+    parser.addoption("--results", type=Path, help="keep what was measured, if all tests passed")
+
+
+FOUND = pytest.StashKey[dict]()
 
 
 @pytest.fixture(scope="session")
-def times():
-    """Durations in seconds by name, written down at the end."""
-    found = {}
-    yield found
-    (ARTIFACTS / "times.json").write_text(json.dumps(found, indent=1) + "\n")
+def times(pytestconfig):
+    """What was measured, by name; durations in seconds; written down at the end."""
+    return pytestconfig.stash.setdefault(FOUND, {})
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Write down what was measured."""
+    found = session.config.stash.get(FOUND, None)
+    if not found:
+        return
+    prepared = json.loads(os.environ["EDGEDERM_E2E_PREPARED"])
+    began_s = int(os.environ["EDGEDERM_E2E_BEGAN"])
+    about = {
+        "whole run": round(time.time() - began_s),
+        "tests passed": session.testscollected - session.testsfailed,
+        "patience": PATIENCE,
+        "load at the end": round(os.getloadavg()[0], 1),
+    }
+    text = json.dumps({**prepared, **found, **about}, indent=2) + "\n"
+    (ARTIFACTS / "times.json").write_text(text)
+    if session.config.option.results and exitstatus == 0:
+        session.config.option.results.write_text(text)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +66,7 @@ def board(tmp_path_factory, times):
         made.start()
         times["board booted"] = round(time.monotonic() - began_s, 1)
         made.let_in()
-        made.put(ROOT / "device/samples", "/srv/pictures")
+        made.put_samples()
         # A disk of its own for the state, small enough to be filled.
         made.root("mkdir /var/lib/edgederm; mount -t tmpfs -o size=64m tmpfs /var/lib/edgederm")
         yield made
@@ -55,6 +78,35 @@ def board(tmp_path_factory, times):
 @pytest.fixture(scope="session")
 def inventory(board):
     return board.inventory(VARIABLES)
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    """A clone of this repository in which a test may commit; releases are kept in one place."""
+    folder = tmp_path_factory.mktemp("checkout") / "edgederm"
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    (folder / "var").mkdir()
+    (folder / "var/releases").symlink_to(ROOT / "var/releases")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def commit(checkout, name, change):
+    """Change a file of the clone, and commit it."""
+    file = checkout / name
+    file.write_text(change(file.read_text()))
+    subprocess.run(
+        [
+            "git", "-C", checkout, "-c", "user.name=e2e", "-c", "user.email=e2e",
+            "commit", "-qam", name,
+        ],
+        check=True,
+    )  # fmt: skip
+
+
+def current(board):
+    """The release that is linked, if any."""
+    return board.root("readlink /opt/edgederm/current", check=False).strip()
 
 
 @pytest.fixture(scope="session")

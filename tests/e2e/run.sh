@@ -23,6 +23,7 @@ fi
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/edgederm/e2e
 include=systemd,systemd-sysv,dbus,openssh-server,python3,sudo,iproute2,ca-certificates,procps,libseccomp2,nftables,libfaketime
 root=$cache/trixie-$(echo "$include" | sha256sum | cut -c1-12)
+EDGEDERM_E2E_BEGAN=$(date +%s)
 began=$SECONDS
 if [ ! -d "$root" ]; then
     mkdir -p "$cache"
@@ -43,10 +44,14 @@ if [ ! -d "$root" ]; then
     rm -rf --one-file-system "$work"
     trap - EXIT
 fi
-echo "board's Debian: $((SECONDS - began)) s"
+debian_s=$((SECONDS - began))
+echo "board's Debian: $debian_s s"
 began=$SECONDS
 "$deploy_python" deploy/release.py --python 3.13 --machine "$(uname -m)" --into var/releases >/dev/null
-echo "release: $((SECONDS - began)) s"
+release_s=$((SECONDS - began))
+echo "release: $release_s s"
+EDGEDERM_E2E_PREPARED="{\"board's Debian\": $debian_s, \"release built\": $release_s}"
+export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_PREPARED
 
 # ---- the groups that the board's limits live in, on a machine with control groups of version 1
 group=edgederm-e2e-$$
@@ -58,10 +63,10 @@ clean() {
         # systemd-nspawn's own two; another container's are not empty.
         find /sys/fs/cgroup/systemd/{payload,supervisor} /sys/fs/cgroup/unified/{payload,supervisor} \
             -depth -type d -exec rmdir {} \; 2>/dev/null
-        [ -n "$(find /sys/fs/cgroup -type d -name "$group" -print -quit)" ] || return 0
+        [ -n "$(find /sys/fs/cgroup -type d -name "$group*" -print -quit)" ] || return 0
         sleep 0.2
     done
-    echo "control groups are left: $(find /sys/fs/cgroup -type d -name "$group")" >&2
+    echo "control groups are left: $(find /sys/fs/cgroup -type d -name "$group*")" >&2
 }
 trap clean EXIT
 

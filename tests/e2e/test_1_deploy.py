@@ -4,8 +4,6 @@ import json
 import re
 import time
 
-from tests.e2e.board import THERE
-
 
 def test_a_dry_run_on_a_fresh_board_succeeds_and_changes_nothing(board, inventory):
     before = board.root("find /etc /opt /usr/local /var/lib -xdev | sort")
@@ -81,7 +79,7 @@ def test_the_box_is_asked_with_a_token_and_over_tls_alone(board, token):
     plain = board.root("ss -Hltn 'sport = :8000'; ls -l /var/lib/edgederm/tokens.json")
     assert "-rw------- 1 edgederm edgederm" in plain
     assert board.ask("/healthz", "--tls-max", "1.1")[0] == 0
-    assert board.ask("/healthz", "--connect-to", f"::{THERE}:8000")[0] == 200
+    assert board.ask("/healthz", "--connect-to", f"::{board.there}:8000")[0] == 200
 
 
 def test_doctor_holds_the_installed_files_against_the_release(board, token):

@@ -5,18 +5,44 @@ import re
 
 import pytest
 
+WALLS = (
+    "Protect", "Private", "Restrict", "System", "Memory", "NoExec", "Lock", "Capab", "Device",
+    "NoNew", "Tasks",
+)  # fmt: skip
+"""How the unit's lines begin that make them; ``Tasks`` and ``Memory`` are its limits."""
+DEVICE = "/dev/edgederm-test"
+THREADS = """
+import threading, time
+for _ in range(200):
+    threading.Thread(target=time.sleep, args=(1,)).start()
+print("all " + "of it")
+"""
+BUSY = """
+import time
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    pass
+print(time.process_time() / 2)
+"""
 
-def inside(board, program, *, unit=True):
-    """Run Python as the service is run, or as the same user without the walls."""
+
+def inside(board, program, *, unit=True, but=""):
+    """
+    Run Python as the service is run, or as the same user without the walls.
+
+    Args:
+        board: Where.
+        program: In Python.
+        unit: Whether with the walls of the unit.
+        but: One of them, otherwise.
+    """
     walls = ""
     if unit:
         text = board.root("systemctl cat edgederm")
         section = text[text.index("[Service]") :]
-        wanted = (
-            r"^((?:Protect|Private|Restrict|System|Memory|NoExec|Lock|Capab|Device|NoNew)\w*=.*)$"
-        )
-        found = re.findall(wanted, section, re.MULTILINE)
-        walls = " ".join(f"-p '{line}'" for line in found)
+        wanted = "|".join(WALLS)
+        found = re.findall(rf"^((?:{wanted})\w*=.*)$", section, re.MULTILINE)
+        walls = " ".join(f"-p '{line}'" for line in [*found, *([but] if but else [])])
     return board.root(
         f"systemd-run --quiet --wait --pipe --collect -p User=edgederm -p StateDirectory=edgederm "
         "-p StateDirectoryMode=0700 "
@@ -66,13 +92,44 @@ def test_without_the_walls_it_is_not(board):
     assert "technician" in inside(board, 'import os; print(os.listdir("/home"))', unit=False)
 
 
+@pytest.mark.parametrize(
+    ("program", "wall"),
+    [
+        ('len(b"x" * (600 << 20)); print("all " + "of it")', "MemoryMax=infinity"),
+        (THREADS, "TasksMax=infinity"),
+        (f'open("{DEVICE}", "rb", buffering=0); print("all " + "of it")', f"DeviceAllow={DEVICE}"),
+    ],
+    ids=["memory", "tasks", "devices"],
+)
+def test_a_limit_holds_and_only_because_it_is_there(board, program, wall):
+    """A limit may be ignored without a word: each is broken once, and the same then succeeds."""
+    # A device that is no camera and no line, and that everybody might open but for the unit.
+    board.root(f"test -c {DEVICE} || mknod -m 666 {DEVICE} c 10 237")
+    assert "all of it" not in inside(board, program)
+    assert "all of it" in inside(board, program, but=wall)
+
+
+def test_the_share_of_the_processor_is_limited(board):
+    """The unit's is two cores, all of some machines; the twentieth of one shows that it works."""
+    share = float(inside(board, BUSY, but="CPUQuota=5%"))
+    assert share < 0.15
+    assert float(inside(board, BUSY)) > 2 * share
+    assert board.service("CPUQuotaPerSecUSec") == "2s"
+
+
+def test_the_hardware_watchdog_is_fed_where_it_is_wanted(board):
+    """A container has none; that the board's own bites is for the machine tier."""
+    told = board.root("systemctl show --property=RuntimeWatchdogUSec --value").strip()
+    assert told == "14s"
+
+
 def test_the_service_begins_no_connection(board):
     """Not even to this machine, whose resolver would carry things out."""
     program = (
         "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
         's.sendto(b"x", ("{}", 53)); print("se" + "nt")'
     )
-    for address in ("10.99.0.1", "127.0.0.1"):
+    for address in (board.here, "127.0.0.1"):
         assert "sent" not in inside(board, program.format(address), unit=False)
     board.root("systemctl stop edgederm-firewall")
     try:

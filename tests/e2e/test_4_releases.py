@@ -1,41 +1,11 @@
 """Releases that are bad go by themselves, and good ones when they are told to."""
 
 import json
-import shutil
 import subprocess
 
 import pytest
 
-from tests.e2e.board import ROOT
-from tests.e2e.conftest import ARTIFACTS, VARIABLES
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A clone of this repository in which a test may commit; releases are kept in one place."""
-    folder = tmp_path_factory.mktemp("checkout") / "edgederm"
-    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
-    (folder / "var").mkdir()
-    (folder / "var/releases").symlink_to(ROOT / "var/releases")
-    yield folder
-    shutil.rmtree(folder)
-
-
-def commit(checkout, name, change):
-    file = checkout / name
-    file.write_text(change(file.read_text()))
-    subprocess.run(
-        [
-            "git", "-C", checkout, "-c", "user.name=e2e", "-c", "user.email=e2e",
-            "commit", "-qam", name,
-        ],
-        check=True,
-    )  # fmt: skip
-
-
-def current(board):
-    return board.root("readlink /opt/edgederm/current").strip()
-
+from tests.e2e.conftest import ARTIFACTS, VARIABLES, commit, current
 
 STARTING = "    with appliance(settings, give_up=give_up"
 BAD = {
@@ -93,10 +63,16 @@ def test_a_new_release_is_rolled_back_on_demand(board, token, checkout):
 
 def test_the_board_tells_the_controller_what_it_knows(board, inventory, token):
     into = ARTIFACTS / "collected"
+    board.root(
+        "runuser -u edgederm -- sh -c 'mkdir -p /var/lib/edgederm/bench && cd /tmp && "
+        "/opt/edgederm/current/bin/python -m bench.press 20 > /var/lib/edgederm/bench/press.json'"
+    )
     board.play("collect", board.inventory(VARIABLES), "-e", f"collect_into={into}")
     assert "event=" in (into / "journal.txt").read_text()
     doctor = [json.loads(line) for line in (into / "doctor.jsonl").read_text().split("\n") if line]
     assert {"model", "release", "history"} <= {finding["part"] for finding in doctor}
     assert "edgederm_answers_total" in (into / "metrics.txt").read_text()
     assert json.loads((into / "sbom.cdx.json").read_text())["bomFormat"] == "CycloneDX"
-    assert token not in "".join(file.read_text() for file in into.iterdir())
+    assert json.loads((into / "bench/press.json").read_text())["lit"] == 20
+    files = [file for file in into.rglob("*") if file.is_file()]
+    assert token not in "".join(file.read_text() for file in files)

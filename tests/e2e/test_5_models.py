@@ -1,0 +1,284 @@
+"""A signed model reaches the board, and a bad one never answers for long."""
+
+import functools
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.bundles import BROKEN, Signer, a_bundle, a_key_folder, a_real_bundle, newer, shipped
+from tests.e2e.board import ROOT, wait_for
+from tests.e2e.conftest import VARIABLES
+
+RECOVERED_S = 20.0
+THIEF = Signer(9)
+
+
+@pytest.fixture(autouse=True)
+def _many_starts(board):
+    board.root("systemctl reset-failed edgederm")
+
+
+@pytest.fixture(scope="module")
+def signer():
+    """Whoever signs what the real commands need not."""
+    return Signer(1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A key and a bundle as an operator makes them."""
+    folder = tmp_path_factory.mktemp("bundles")
+    (folder / "words").write_text("correct horse battery staple")
+    words = ("--passphrase-file", folder / "words")
+    for arguments in (
+        ("keygen", "clinic", "--out", folder, *words),
+        (
+            "bundle", "--model", ROOT / "device/models/student.onnx", "--key",
+            folder / "clinic.key", "--version", newer(), "--out", folder, *words,
+        ),
+    ):  # fmt: skip
+        subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT, check=True)
+    (bundle,) = folder.glob("*.edm")
+    return {"bundle": bundle, "key": folder / "clinic.pub"}
+
+
+@pytest.fixture(scope="module")
+def variables(made, signer, tmp_path_factory):
+    """An inventory that trusts two keys."""
+    (second,) = a_key_folder(tmp_path_factory.mktemp("keys") / "keys", signer).glob("*.pub")
+    return {**VARIABLES, "appliance_model_keys": [str(made["key"]), str(second)]}
+
+
+@pytest.fixture
+def send(board, token, tmp_path):
+    """Send bytes as a model; returns status and answer."""
+
+    def put(content, *, query=""):
+        file = tmp_path / "sent.edm"
+        file.write_bytes(content)
+        kind = "Content-Type: application/octet-stream"
+        return board.ask(f"/model{query}", "-T", str(file), "-H", kind, token=token)
+
+    return put
+
+
+def running(board, token):
+    """What the box says of the model that answers."""
+    return board.ask("/state", token=token)[1]["model"]
+
+
+def answers_with(board, token, version):
+    """Whether an answer is given, and by that model."""
+    status, body = board.upload(token)
+    return status == 200 and body["model"]["version"] == version
+
+
+def listed(board):
+    """The models of the box by their slots."""
+    lines = board.root("edgederm model list 2>/dev/null").splitlines()
+    return {line["slot"]: line for line in map(json.loads, lines)}
+
+
+def to_shipped(board, token):
+    """Leave the box with the model of its software."""
+    if "current" in listed(board):
+        board.root("edgederm model rollback --shipped && systemctl restart edgederm")
+    wait_for(lambda: answers_with(board, token, shipped().manifest.version), RECOVERED_S)
+
+
+def test_a_fresh_box_trusts_nobody(board, token, made):
+    pid = board.pid()
+    update = ("-e", f"model_bundle={made['bundle']}")
+    done, counts = board.play("update-model", board.inventory(VARIABLES), *update, check=False)
+    assert done.returncode != 0
+    assert counts["changed"] == 0
+    assert "no key is trusted" in done.stdout
+    assert board.pid() == pid
+    assert answers_with(board, token, shipped().manifest.version)
+
+
+def test_a_signed_model_reaches_the_board_and_answers(board, token, made, variables, times):
+    pid = board.pid()
+    _, counts = board.play("deploy", board.inventory(variables))
+    assert counts["changed"] == 1  # The keys, which need no start.
+    assert board.pid() == pid
+    update = ("-e", f"model_bundle={made['bundle']}")
+    began_s = time.monotonic()
+    _, counts = board.play("update-model", board.inventory(variables), *update)
+    times["model update"] = round(time.monotonic() - began_s, 1)
+    assert counts["changed"] > 0
+    assert answers_with(board, token, newer())
+    told = running(board, token)
+    assert (told["source"], told["is_on_trial"]) == ("installed", True)
+    row = json.loads(board.root("edgederm history list --limit 1 2>/dev/null"))
+    assert row["model"]["version"] == newer()  # The history knows which model answered.
+    _, counts = board.play("update-model", board.inventory(variables), *update)
+    assert (counts["changed"], counts["failed"]) == (0, 0)
+
+
+def test_a_crash_on_trial_brings_the_model_before_back(board, token, times):
+    pid = board.pid()
+    assert running(board, token)["is_on_trial"]
+    board.root(f"kill -9 {pid}")
+    old = shipped().manifest.version
+    times["crash on trial, to the model before"] = round(
+        wait_for(lambda: answers_with(board, token, old), RECOVERED_S), 1
+    )
+    assert newer() in running(board, token)["instead_of"]
+    assert newer() in listed(board)["given up"]["words"]
+    _, body = board.ask("/audit", token=token)
+    assert "model given up" in json.dumps(body)
+
+
+def test_an_update_that_fails_its_watch_is_told_and_undone(
+    board, token, signer, variables, tmp_path
+):
+    """As from a model that takes all memory at the third picture: the process dies, by our hand."""
+    pid = board.pid()
+    bundle = tmp_path / "bad.edm"
+    bundle.write_bytes(a_real_bundle(newer(2), signer=signer))
+
+    def kill():
+        wait_for(lambda: board.pid() not in {0, pid} and board.answers(token), 120)
+        board.root(f"kill -9 {board.pid()}")
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    try:
+        done, _ = board.play(
+            "update-model", board.inventory(variables), "-e", f"model_bundle={bundle}", check=False
+        )
+    finally:
+        killing.join()
+    assert done.returncode != 0
+    assert "did not stay up" in done.stdout
+    assert answers_with(board, token, shipped().manifest.version)
+
+
+def test_an_update_that_does_not_load_is_told_and_undone(board, token, signer, variables, tmp_path):
+    """The file is spoilt between its proof and the start, as by a bad card."""
+    bundle = tmp_path / "spoilt.edm"
+    bundle.write_bytes(a_real_bundle(newer(3), signer=signer))
+    drop_in = "/etc/systemd/system/edgederm.service.d/zz-spoil.conf"
+    board.root(
+        "printf '#!/bin/sh\\nfor one in /var/lib/edgederm/models/*.edm; do "
+        "printf x | dd of=$one bs=1 seek=5000 conv=notrunc; done\\n' > /srv/spoil; "
+        f"chmod 755 /srv/spoil; printf '[Service]\\nExecStartPre=/srv/spoil\\n' > {drop_in}; "
+        "systemctl daemon-reload"
+    )
+    try:
+        done, _ = board.play(
+            "update-model", board.inventory(variables), "-e", f"model_bundle={bundle}", check=False
+        )
+    finally:
+        board.root(f"rm {drop_in}; systemctl daemon-reload; systemctl restart edgederm")
+    assert done.returncode != 0
+    assert f"{newer(3)} does not answer" in done.stdout
+    assert answers_with(board, token, shipped().manifest.version)
+
+
+@functools.cache
+def refusals():
+    """What is sent, and the problem that it must be answered with."""
+    good = a_real_bundle(newer(4))
+    middle = len(good) // 2
+    return {
+        "tampered": (good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :], "signature"),
+        "cut off": (good[:-1000], "signature"),
+        "wrong key": (a_real_bundle(newer(4), signer=THIEF), "key"),
+        "oversized": (BROKEN["too large"].make(), "too-large"),
+        "downgraded": (a_real_bundle(f"0.0.{'1' * (len(newer()) - 4)}"), "older"),
+        "a path upwards": (BROKEN["a path upwards"].make(), "malformed"),
+        "another generation": (BROKEN["another generation"].make(), "incompatible"),
+        "no model in it": (a_bundle(version=newer(4)), "proof"),
+    }
+
+
+@pytest.mark.parametrize("name", refusals())
+def test_a_bundle_that_must_not_answer_is_refused(board, token, send, name):
+    pid, before = board.pid(), listed(board)
+    content, fault = refusals()[name]
+    status, body = send(content)
+    assert 400 <= status < 500, body
+    assert body["code"] == f"bundle-{fault}"
+    assert (board.pid(), listed(board)) == (pid, before)
+    assert answers_with(board, token, shipped().manifest.version)
+
+
+def test_only_an_admin_sends_models(board, send, token):
+    made = board.root("edgederm token add walker --role operate 2>/dev/null").strip()
+    content = a_real_bundle(newer(4))
+    file = board.folder / "sent.edm"
+    file.write_bytes(content)
+    for one, expected in ((made, 403), (None, 401)):
+        status, _ = board.ask("/model", "-T", str(file), token=one)
+        assert status == expected
+    assert answers_with(board, token, shipped().manifest.version)
+
+
+def test_over_the_network_and_back_by_command(board, token, send):
+    pid = board.pid()
+    status, body = send(a_real_bundle(newer(4)))
+    assert (status, body["restarts"]) == (200, True)
+    wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(4)), RECOVERED_S)
+    board.root("edgederm model rollback && systemctl restart edgederm")
+    wait_for(lambda: answers_with(board, token, shipped().manifest.version), RECOVERED_S)
+
+
+def test_a_hang_on_trial_brings_the_model_before_back(board, token, send, times):
+    pid = board.pid()
+    assert send(a_real_bundle(newer(5)))[0] == 200
+    wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(5)), RECOVERED_S)
+    board.root(f"kill -STOP {board.pid()}")
+    old = shipped().manifest.version
+    times["hang on trial, to the model before"] = round(
+        wait_for(lambda: answers_with(board, token, old), RECOVERED_S), 1
+    )
+
+
+def test_a_kill_at_any_moment_of_an_update_leaves_the_old_model_or_the_new_one(
+    board, token, signer, request, times
+):
+    """Kills spread over the time that an installation takes, and over the box that does it."""
+    kills = max(4, (request.config.getoption("--kills") or 0) // 5)
+    to_shipped(board, token)
+    board.put_bytes(a_real_bundle(newer(6), signer=signer), "/srv/new.edm")
+    install = "edgederm model install /srv/new.edm"
+    began_s = time.monotonic()
+    board.root(install)
+    whole_s = time.monotonic() - began_s
+    found = {"old": 0, "new": 0}
+    for number in range(kills):
+        to_shipped(board, token)
+        # To the last quarter, in which everything is written, belong half of the moments.
+        share = number / kills
+        share = 1.5 * share if share < 0.5 else 0.5 + share / 2
+        board.root(
+            f"({install} >/dev/null 2>&1) & sleep {share * whole_s:.3f}; "
+            "pkill -9 -u edgederm -f 'device model' ; systemctl kill -s KILL edgederm; wait"
+        )
+        board.root("systemctl reset-failed edgederm")
+        wait_for(lambda: board.answers(token), RECOVERED_S)
+        version = board.upload(token)[1]["model"]["version"]
+        assert version in {shipped().manifest.version, newer(6)}
+        found["new" if version == newer(6) else "old"] += 1
+    times["kills during model updates"] = {"kills": kills, **found, "none": 0}
+    to_shipped(board, token)
+
+
+def test_a_good_trial_ends_and_outlives_crashes(board, token, send, variables):
+    settings = {**variables["appliance_settings"], "model": {"trial_s": 1}}
+    board.play("deploy", board.inventory({**variables, "appliance_settings": settings}))
+    pid = board.pid()
+    assert send(a_real_bundle(newer(7)))[0] == 200
+    wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(7)), RECOVERED_S)
+    wait_for(lambda: not running(board, token)["is_on_trial"], 60)
+    pid = board.pid()
+    board.root(f"kill -9 {pid}")
+    wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(7)), RECOVERED_S)
+    assert running(board, token)["instead_of"] is None
+    to_shipped(board, token)
