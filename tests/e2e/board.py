@@ -45,7 +45,6 @@ class Board:
     def __init__(self, folder: Path, artifacts: Path, *, name: str = "board", net: int = 0):
         self.folder = folder
         self.name = name
-        self.network = f"10.99.{net}.0/24"
         self.here, self.there = f"10.99.{net}.1", f"10.99.{net}.2"
         self.artifacts = artifacts
         self._root = Path(os.environ["EDGEDERM_E2E_ROOT"])
@@ -201,7 +200,10 @@ class Board:
             [ansible, f"{name}.yml", "-i", inventory, *options],
             cwd=source / "deploy/ansible", capture_output=True, text=True, check=False,
             timeout=300 * PATIENCE, stdin=subprocess.DEVNULL,
-            env={**os.environ, "ANSIBLE_HOME": str(self.folder / "ansible"), "LC_ALL": "C.UTF-8"},
+            env={
+                **os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(self.folder / "ansible"),
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
+            },
         )  # fmt: skip
         took_s = time.monotonic() - began_s
         number = len(list(self.artifacts.glob("play-*")))

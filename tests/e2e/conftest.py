@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.bundles import Signer, a_key_folder, newer
 from tests.e2e.board import PATIENCE, ROOT, Board, empty_folder
 
 ARTIFACTS = ROOT / "var/e2e"
@@ -20,7 +22,6 @@ SETTINGS = {
     # Far more than a board can hold, so that one picture meets its memory limit.
     "picture": {"max_pixels": 200_000_000},
 }
-VARIABLES = {"appliance_settings": SETTINGS, "appliance_lan": ["10.99.0.0/24"]}
 
 
 def pytest_addoption(parser):
@@ -76,8 +77,36 @@ def board(tmp_path_factory, times):
 
 
 @pytest.fixture(scope="session")
-def inventory(board):
-    return board.inventory(VARIABLES)
+def signed(tmp_path_factory):
+    """A key and a bundle as an operator makes them."""
+    folder = tmp_path_factory.mktemp("bundles")
+    (folder / "words").write_text("correct horse battery staple")
+    words = ("--passphrase-file", folder / "words")
+    model = ROOT / "device/models/student.onnx"
+    named = ("--model", model, "--key", folder / "clinic.key", "--version", newer())
+    for verb in (("keygen", "clinic"), ("bundle", *named)):
+        command = [sys.executable, "-m", "training", *verb, "--out", folder, *words]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    (bundle,) = folder.glob("*.edm")
+    return {"bundle": bundle, "key": folder / "clinic.pub"}
+
+
+@pytest.fixture(scope="session")
+def variables(signed, tmp_path_factory):
+    """What the inventory says of every board; bundles of ``tests.bundles`` are trusted too."""
+    (second,) = a_key_folder(tmp_path_factory.mktemp("keys") / "keys", Signer()).glob("*.pub")
+    return {
+        "appliance_settings": SETTINGS,
+        "appliance_lan": ["10.99.0.0/16"],
+        # Half the time of a real box; what dies in these tests dies at once.
+        "appliance_watch_s": round(5 * min(PATIENCE, 3)),
+        "appliance_model_keys": [str(signed["key"]), str(second)],
+    }
+
+
+@pytest.fixture
+def inventory(board, variables):
+    return board.inventory(variables)
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +133,9 @@ def commit(checkout, name, change):
     )  # fmt: skip
 
 
-def current(board):
+def current(board, link="current"):
     """The release that is linked, if any."""
-    return board.root("readlink /opt/edgederm/current", check=False).strip()
+    return board.root(f"readlink /opt/edgederm/{link}", check=False).strip()
 
 
 @pytest.fixture(scope="session")

@@ -24,20 +24,10 @@ def test_a_board_that_cannot_take_it_is_refused_before_any_change(board):
     assert board.root("find /etc /opt -xdev | sort") == before
 
 
-def test_one_command_brings_a_fresh_board_to_its_first_answer(board, secrets, times):
-    """Beside a board that is switched off, which the other does not mind."""
-    from tests.e2e.conftest import VARIABLES
-
-    missing = {
-        "gone": {"ansible_host": "10.99.0.77", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
-    }
-    inventory = board.inventory(VARIABLES, others=missing)
+def test_one_command_brings_a_fresh_board_to_its_first_answer(board, inventory, secrets, times):
     began_s = time.monotonic()
-    done, counts = board.play("deploy", inventory, "-e", "deploy_serial=1", check=False)
+    done, _ = board.play("deploy", inventory)
     times["first deployment"] = round(time.monotonic() - began_s, 1)
-    assert counts["failed"] == counts["unreachable"] == 0, done.stdout
-    assert done.returncode != 0  # For the board that is gone.
-    assert "it cannot be reached" in done.stdout
     shown = r"shown this once: (edgederm-[a-z2-7]{8}-[a-z2-7]{32})"
     (secrets["token"],) = re.findall(shown, done.stdout)
     assert done.stdout.count(secrets["token"]) == 1
@@ -49,7 +39,7 @@ def test_the_second_run_changes_nothing_and_proves_the_service_healthy(
 ):
     started = board.service("MainPID", "ActiveEnterTimestampMonotonic")
     began_s = time.monotonic()
-    done, counts = board.play("deploy", board.inventory(_variables()))
+    done, counts = board.play("deploy", inventory)
     times["second deployment"] = round(time.monotonic() - began_s, 1)
     assert (counts["changed"], counts["failed"]) == (0, 0), done.stdout
     assert "edgederm-" not in re.sub(r"edgederm-(board|activate|firewall)", "", done.stdout)
@@ -57,15 +47,10 @@ def test_the_second_run_changes_nothing_and_proves_the_service_healthy(
     assert board.answers(token)
 
 
-def test_a_dry_run_after_that_says_that_nothing_would_change(board):
-    _, counts = board.play("deploy", board.inventory(_variables()), "--check", "--diff")
-    assert (counts["changed"], counts["failed"]) == (0, 0)
-
-
-def test_an_unhealthy_service_is_not_passed_over(board, token):
+def test_an_unhealthy_service_is_not_passed_over(board, inventory, token):
     """A control: were health not looked at, nothing would change here either."""
     board.root("systemctl stop edgederm")
-    _, counts = board.play("deploy", board.inventory(_variables()))
+    _, counts = board.play("deploy", inventory)
     assert counts["changed"] == 1
     assert board.answers(token)
 
@@ -101,9 +86,3 @@ def test_doctor_holds_the_installed_files_against_the_release(board, token):
 def _doctor(board):
     text = board.root("edgederm doctor --json 2>/dev/null", check=False)
     return {line["part"]: line for line in map(json.loads, text.splitlines())}
-
-
-def _variables():
-    from tests.e2e.conftest import VARIABLES
-
-    return VARIABLES

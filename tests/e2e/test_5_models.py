@@ -2,16 +2,13 @@
 
 import functools
 import json
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
-from tests.bundles import BROKEN, Signer, a_bundle, a_key_folder, a_real_bundle, newer, shipped
-from tests.e2e.board import ROOT, wait_for
-from tests.e2e.conftest import VARIABLES
+from tests.bundles import BROKEN, Signer, a_bundle, a_real_bundle, newer, shipped
+from tests.e2e.board import wait_for
 
 RECOVERED_S = 20.0
 THIEF = Signer(9)
@@ -20,37 +17,6 @@ THIEF = Signer(9)
 @pytest.fixture(autouse=True)
 def _many_starts(board):
     board.root("systemctl reset-failed edgederm")
-
-
-@pytest.fixture(scope="module")
-def signer():
-    """Whoever signs what the real commands need not."""
-    return Signer(1)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A key and a bundle as an operator makes them."""
-    folder = tmp_path_factory.mktemp("bundles")
-    (folder / "words").write_text("correct horse battery staple")
-    words = ("--passphrase-file", folder / "words")
-    for arguments in (
-        ("keygen", "clinic", "--out", folder, *words),
-        (
-            "bundle", "--model", ROOT / "device/models/student.onnx", "--key",
-            folder / "clinic.key", "--version", newer(), "--out", folder, *words,
-        ),
-    ):  # fmt: skip
-        subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT, check=True)
-    (bundle,) = folder.glob("*.edm")
-    return {"bundle": bundle, "key": folder / "clinic.pub"}
-
-
-@pytest.fixture(scope="module")
-def variables(made, signer, tmp_path_factory):
-    """An inventory that trusts two keys."""
-    (second,) = a_key_folder(tmp_path_factory.mktemp("keys") / "keys", signer).glob("*.pub")
-    return {**VARIABLES, "appliance_model_keys": [str(made["key"]), str(second)]}
 
 
 @pytest.fixture
@@ -90,25 +56,11 @@ def to_shipped(board, token):
     wait_for(lambda: answers_with(board, token, shipped().manifest.version), RECOVERED_S)
 
 
-def test_a_fresh_box_trusts_nobody(board, token, made):
-    pid = board.pid()
-    update = ("-e", f"model_bundle={made['bundle']}")
-    done, counts = board.play("update-model", board.inventory(VARIABLES), *update, check=False)
-    assert done.returncode != 0
-    assert counts["changed"] == 0
-    assert "no key is trusted" in done.stdout
-    assert board.pid() == pid
+def test_a_signed_model_reaches_the_board_and_answers(board, token, signed, inventory, times):
     assert answers_with(board, token, shipped().manifest.version)
-
-
-def test_a_signed_model_reaches_the_board_and_answers(board, token, made, variables, times):
-    pid = board.pid()
-    _, counts = board.play("deploy", board.inventory(variables))
-    assert counts["changed"] == 1  # The keys, which need no start.
-    assert board.pid() == pid
-    update = ("-e", f"model_bundle={made['bundle']}")
+    update = ("-e", f"model_bundle={signed['bundle']}")
     began_s = time.monotonic()
-    _, counts = board.play("update-model", board.inventory(variables), *update)
+    _, counts = board.play("update-model", inventory, *update)
     times["model update"] = round(time.monotonic() - began_s, 1)
     assert counts["changed"] > 0
     assert answers_with(board, token, newer())
@@ -116,7 +68,7 @@ def test_a_signed_model_reaches_the_board_and_answers(board, token, made, variab
     assert (told["source"], told["is_on_trial"]) == ("installed", True)
     row = json.loads(board.root("edgederm history list --limit 1 2>/dev/null"))
     assert row["model"]["version"] == newer()  # The history knows which model answered.
-    _, counts = board.play("update-model", board.inventory(variables), *update)
+    _, counts = board.play("update-model", inventory, *update)
     assert (counts["changed"], counts["failed"]) == (0, 0)
 
 
@@ -134,13 +86,11 @@ def test_a_crash_on_trial_brings_the_model_before_back(board, token, times):
     assert "model given up" in json.dumps(body)
 
 
-def test_an_update_that_fails_its_watch_is_told_and_undone(
-    board, token, signer, variables, tmp_path
-):
+def test_an_update_that_fails_its_watch_is_told_and_undone(board, token, inventory, tmp_path):
     """As from a model that takes all memory at the third picture: the process dies, by our hand."""
     pid = board.pid()
     bundle = tmp_path / "bad.edm"
-    bundle.write_bytes(a_real_bundle(newer(2), signer=signer))
+    bundle.write_bytes(a_real_bundle(newer(2)))
 
     def kill():
         wait_for(lambda: board.pid() not in {0, pid} and board.answers(token), 120)
@@ -149,9 +99,7 @@ def test_an_update_that_fails_its_watch_is_told_and_undone(
     killing = threading.Thread(target=kill)
     killing.start()
     try:
-        done, _ = board.play(
-            "update-model", board.inventory(variables), "-e", f"model_bundle={bundle}", check=False
-        )
+        done, _ = board.play("update-model", inventory, "-e", f"model_bundle={bundle}", check=False)
     finally:
         killing.join()
     assert done.returncode != 0
@@ -159,10 +107,10 @@ def test_an_update_that_fails_its_watch_is_told_and_undone(
     assert answers_with(board, token, shipped().manifest.version)
 
 
-def test_an_update_that_does_not_load_is_told_and_undone(board, token, signer, variables, tmp_path):
+def test_an_update_that_does_not_load_is_told_and_undone(board, token, inventory, tmp_path):
     """The file is spoilt between its proof and the start, as by a bad card."""
     bundle = tmp_path / "spoilt.edm"
-    bundle.write_bytes(a_real_bundle(newer(3), signer=signer))
+    bundle.write_bytes(a_real_bundle(newer(3)))
     drop_in = "/etc/systemd/system/edgederm.service.d/zz-spoil.conf"
     board.root(
         "printf '#!/bin/sh\\nfor one in /var/lib/edgederm/models/*.edm; do "
@@ -171,9 +119,7 @@ def test_an_update_that_does_not_load_is_told_and_undone(board, token, signer, v
         "systemctl daemon-reload"
     )
     try:
-        done, _ = board.play(
-            "update-model", board.inventory(variables), "-e", f"model_bundle={bundle}", check=False
-        )
+        done, _ = board.play("update-model", inventory, "-e", f"model_bundle={bundle}", check=False)
     finally:
         board.root(f"rm {drop_in}; systemctl daemon-reload; systemctl restart edgederm")
     assert done.returncode != 0
@@ -241,12 +187,12 @@ def test_a_hang_on_trial_brings_the_model_before_back(board, token, send, times)
 
 
 def test_a_kill_at_any_moment_of_an_update_leaves_the_old_model_or_the_new_one(
-    board, token, signer, request, times
+    board, token, request, times
 ):
     """Kills spread over the time that an installation takes, and over the box that does it."""
     kills = max(4, (request.config.getoption("--kills") or 0) // 5)
     to_shipped(board, token)
-    board.put_bytes(a_real_bundle(newer(6), signer=signer), "/srv/new.edm")
+    board.put_bytes(a_real_bundle(newer(6)), "/srv/new.edm")
     install = "edgederm model install /srv/new.edm"
     began_s = time.monotonic()
     board.root(install)
@@ -270,9 +216,12 @@ def test_a_kill_at_any_moment_of_an_update_leaves_the_old_model_or_the_new_one(
     to_shipped(board, token)
 
 
-def test_a_good_trial_ends_and_outlives_crashes(board, token, send, variables):
-    settings = {**variables["appliance_settings"], "model": {"trial_s": 1}}
-    board.play("deploy", board.inventory({**variables, "appliance_settings": settings}))
+def test_a_good_trial_ends_and_outlives_crashes(board, token, send):
+    drop_in = "/etc/systemd/system/edgederm.service.d/zz-trial.conf"
+    board.root(
+        f"printf '[Service]\\nEnvironment=EDGEDERM_MODEL__TRIAL_S=1\\n' > {drop_in}; "
+        "systemctl daemon-reload; systemctl restart edgederm"
+    )
     pid = board.pid()
     assert send(a_real_bundle(newer(7)))[0] == 200
     wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(7)), RECOVERED_S)
@@ -281,4 +230,5 @@ def test_a_good_trial_ends_and_outlives_crashes(board, token, send, variables):
     board.root(f"kill -9 {pid}")
     wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(7)), RECOVERED_S)
     assert running(board, token)["instead_of"] is None
+    board.root(f"rm {drop_in}; systemctl daemon-reload")
     to_shipped(board, token)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.bundles import Signer, a_key_folder, a_real_bundle, newer, shipped
+from tests.bundles import a_real_bundle, newer, shipped
 from tests.e2e.board import Board
-from tests.e2e.conftest import ARTIFACTS, SETTINGS, VARIABLES, commit, current
+from tests.e2e.conftest import ARTIFACTS, SETTINGS, commit, current
 
 BAD_SETTINGS = {**SETTINGS, "server": {"host": "0.0.0.0", "portt": 1}}  # noqa: S104
 GONE = {"ansible_host": "10.99.9.77", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
@@ -26,12 +26,12 @@ def other(tmp_path_factory, board):
         made.stop()
 
 
-def test_one_fails_and_the_other_is_deployed(board, other, token, checkout):
+def test_one_fails_and_the_other_is_deployed(board, other, variables, token, checkout):
     """One after the other, the one that fails first; its settings are refused on the board."""
     before = current(board)
     commit(checkout, "device/__init__.py", lambda text: text + "\n# Newer.\n")
     bad = {**other.host(), "appliance_settings": BAD_SETTINGS}
-    inventory = board.inventory(VARIABLES, others={"other": bad, "gone": GONE})
+    inventory = board.inventory(variables, others={"other": bad, "gone": GONE})
     done, counts = board.play(
         "deploy", inventory, "-e", "deploy_serial=1", source=checkout, check=False
     )
@@ -47,9 +47,9 @@ def test_one_fails_and_the_other_is_deployed(board, other, token, checkout):
     ).split() == ["inactive"]
 
 
-def test_both_at_once_when_it_was_put_right(board, other, token, checkout):
+def test_both_at_once_when_it_was_put_right(board, other, variables, token, checkout):
     """Each has a token of its own."""
-    inventory = board.inventory(VARIABLES, others={"other": other.host()})
+    inventory = board.inventory(variables, others={"other": other.host()})
     done, counts = board.play("deploy", inventory, source=checkout)
     assert counts["changed"] == 0
     assert done.recap["other"]["changed"] > 0
@@ -58,54 +58,57 @@ def test_both_at_once_when_it_was_put_right(board, other, token, checkout):
     assert token not in done.stdout
 
 
-def test_one_has_nothing_to_go_back_to_and_the_other_goes_back(board, other, token):
+def test_one_has_nothing_to_go_back_to_and_the_other_goes_back(board, other, variables, token):
     new = current(board)
-    inventory = board.inventory(VARIABLES, others={"other": other.host()})
+    inventory = board.inventory(variables, others={"other": other.host()})
     done, counts = board.play("rollback", inventory, check=False)
     assert done.returncode != 0
     assert "there is no release before this one" in done.stdout
     assert counts["failed"] == 0
     assert current(board) != new == current(other)
+    assert current(board, "previous") == new
     assert other.service("ActiveState") == "active"
     assert board.answers(token)
 
 
-def test_one_does_not_trust_the_key_and_the_other_takes_the_model(board, other, token, tmp_path):
-    signer = Signer(3)
-    (key,) = a_key_folder(tmp_path / "keys", signer).glob("*.pub")
-    board.put_bytes(key.read_bytes(), f"/etc/edgederm/keys/{key.name}")
+def test_one_trusts_no_key_and_the_other_takes_the_model(board, other, variables, token, tmp_path):
+    other.root("rm /etc/edgederm/keys/*")
     bundle = tmp_path / "model.edm"
-    bundle.write_bytes(a_real_bundle(newer(8), signer=signer))
-    inventory = board.inventory(VARIABLES, others={"other": other.host(), "gone": GONE})
-    try:
-        done, counts = board.play(
-            "update-model", inventory, "-e", f"model_bundle={bundle}", check=False
-        )
-        _, body = board.upload(token)
-    finally:
-        board.root(
-            "edgederm model rollback --shipped; systemctl restart edgederm; "
-            f"rm /etc/edgederm/keys/{key.name}"
-        )
+    bundle.write_bytes(a_real_bundle(newer(8)))
+    inventory = board.inventory(variables, others={"other": other.host(), "gone": GONE})
+    done, counts = board.play(
+        "update-model", inventory, "-e", f"model_bundle={bundle}", check=False
+    )
     assert done.returncode != 0
     assert "no key is trusted" in done.stdout
     assert "it cannot be reached" in done.stdout
     assert counts["failed"] == 0
-    assert body["model"]["version"] == newer(8)
+    assert board.upload(token)[1]["model"]["version"] == newer(8)
     said = other.root("edgederm model list 2>/dev/null").splitlines()
     assert [json.loads(line)["version"] for line in said] == [shipped().manifest.version]
 
 
-def test_each_tells_what_it_knows_also_one_that_is_down(board, other):
+def test_each_tells_what_it_knows_also_one_that_is_down(board, other, variables, token):
     other.root("systemctl stop edgederm")
-    inventory = board.inventory(VARIABLES, others={"other": other.host(), "gone": GONE})
-    into = ARTIFACTS / "collected-many"
-    board.play(
-        "collect", inventory, "-e", f"collect_into={into}/{{{{ inventory_hostname }}}}",
-        check=False,
-    )  # fmt: skip
-    assert "edgederm_answers_total" in (into / "board/metrics.txt").read_text()
+    board.root(
+        "runuser -u edgederm -- sh -c 'mkdir -p /var/lib/edgederm/bench && cd /tmp && "
+        "/opt/edgederm/current/bin/python -m bench.press 20 > /var/lib/edgederm/bench/press.json'"
+    )
+    inventory = board.inventory(variables, others={"other": other.host(), "gone": GONE})
+    into = ARTIFACTS / "collected"
+    place = f"collect_into={into}/{{{{ inventory_hostname }}}}"
+    done, counts = board.play("collect", inventory, "-e", place, check=False)
+    assert counts["failed"] == done.recap["other"]["failed"] == 0
     for one in (board, other):
         assert "event=" in (into / one.name / "journal.txt").read_text()
         about = json.loads((into / one.name / "release.json").read_text())
         assert about["name"] == current(one).rpartition("/")[2]
+        lines = (into / one.name / "doctor.jsonl").read_text().splitlines()
+        parts = {json.loads(line)["part"] for line in lines if line}
+        assert {"model", "release", "history"} <= parts
+        parts = json.loads((into / one.name / "sbom.cdx.json").read_text())
+        assert parts["bomFormat"] == "CycloneDX"
+    assert "edgederm_answers_total" in (into / "board/metrics.txt").read_text()
+    assert json.loads((into / "board/bench/press.json").read_text())["lit"] == 20
+    files = [file for file in into.rglob("*") if file.is_file()]
+    assert token not in "".join(file.read_text() for file in files)
