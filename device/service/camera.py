@@ -6,8 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from types import TracebackType
 
@@ -26,6 +25,8 @@ _OPENING_S = 13.0
 """A camera may take this long to open, 10 s, and to close, 2 s, around a capture."""
 _STOPPING_S = 3.0
 """The end of the box waits this long for a capture and for closing."""
+_LOOK_EVERY_S = 1.0
+"""Whoever waits for a frame looks so often whether the camera is stuck."""
 FRESH_S = 10.0
 """A frame taken this recently proves that the camera delivers."""
 PREVIEW_EVERY_S = 0.2
@@ -166,19 +167,34 @@ class CameraThread:
             return self._last_problem
         except EdgeDermError as error:
             return str(error)
-        try:
-            # The camera keeps its own time: this is the longest that it may take for what is
-            # under way, for what waits, and for this.
-            asked.result(timeout=(_WAITING + 1) * (_OPENING_S + self._timeout_s))
-        except FutureTimeoutError:  # another class than TimeoutError before Python 3.11
+        # The camera keeps its own time: this is the longest that it may take for what is under
+        # way, for what waits, and for this.
+        if not self._comes(asked, longest_s=(_WAITING + 1) * (_OPENING_S + self._timeout_s)):
             asked.cancel()
             self._last_problem = (
                 f"{self._camera.name}: stuck; unplug it and plug it in, or restart the box"
             )
             return self._last_problem
+        try:
+            asked.result()
         except Exception as error:  # noqa: BLE001 - readiness tells it, the log has the traceback
             return self._sentence(error)
         return None
+
+    def _comes(self, asked: Future[Capture], *, longest_s: float) -> bool:
+        """
+        Wait for a frame; False where none is to be expected.
+
+        A camera that is known to be stuck is not waited for: the watch must come round in time to
+        end the box, or the watchdog does it without saying why.
+        """
+        looks = max(1, round(longest_s / _LOOK_EVERY_S))
+        for _ in range(looks):
+            if wait([asked], timeout=longest_s / looks).done:
+                return True
+            if self.stuck_s() > 0:
+                return False
+        return False
 
     def _capture(self, asked_ns: int) -> Capture:
         capture = self._take(lambda: self._camera.capture(self._timeout_s))

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTROLLERS = ("memory", "pids", "cpu", "devices")
+CONTROLLERS = ("memory", "pids", "cpu", "cpuacct", "blkio", "devices")
 USER = "technician"
 REBOOTS = 133
 """With which status systemd-nspawn says that it wants to be started again."""
@@ -58,13 +58,14 @@ class Board:
 
     def start(self):
         call("ip", "link", "set", "lo", "up")
-        enter = "; ".join(f"echo $$ > {one}/cgroup.procs" for one in self._groups())
+        groups = self._groups()
+        enter = "".join(f"echo $$ > {one}/cgroup.procs; " for one in groups.values())
         console = self._console.open("w")
         self._nspawn = subprocess.Popen(
             [
-                "sh", "-c", f'{enter}; exec "$@"', "sh", "systemd-nspawn", "--boot",
-                "-D", self._root, "-M", self.name, "--register=no", "--keep-unit",
-                "--console=pipe", "--private-network", "--network-veth", "--volatile=overlay",
+                "sh", "-c", f'{enter}exec "$@"', "sh", "systemd-nspawn", "--boot",
+                "-D", self._disk(), "-M", self.name, "--register=no", "--keep-unit",
+                "--console=pipe", "--private-network", "--network-veth",
             ],
             stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -79,7 +80,7 @@ class Board:
             raise RuntimeError(f"the board is {state}")
         # In a container of control groups of version 1 the groups cannot be written until they are
         # mounted anew, and limits are ignored without a word.
-        for one in CONTROLLERS:
+        for one in groups:
             self.root(f"mount -o remount,bind,rw /sys/fs/cgroup/{one}")
         self.root("systemctl daemon-reexec")
         self.root(f"ip addr add {self.there}/24 dev host0; ip link set host0 up")
@@ -97,15 +98,25 @@ class Board:
                     os.kill(one, signal.SIGKILL)
         self._nspawn.wait(20)
 
+    def _disk(self):
+        """Lay the board's own changes over the cached Debian, in memory."""
+        place = Path("/run/edgederm-e2e", self.name)
+        for one in ("upper", "work", "root"):
+            (place / one).mkdir(parents=True)
+        layers = f"lowerdir={self._root},upperdir={place}/upper,workdir={place}/work"
+        call("mount", "-t", "overlay", "overlay", "-o", layers, str(place / "root"))
+        return place / "root"
+
     def _groups(self):
-        """Make groups of the board's own, so that its systemd makes nothing beside them."""
+        """Make groups of the board's own by controller, so that it makes nothing beside them."""
         lines = Path("/proc/self/cgroup").read_text().splitlines()
         mine = {line.split(":")[1]: line.split(":")[2] for line in lines}
-        made = [
-            Path(f"/sys/fs/cgroup/{one}{mine[one].rstrip('/')}/{self._group}")
+        made = {
+            one: Path(f"/sys/fs/cgroup/{one}{mine[one].rstrip('/')}/{self._group}")
             for one in CONTROLLERS
-        ]
-        for one in made:
+            if one in mine  # None of them with version 2, which systemd-nspawn hands on itself.
+        }
+        for one in made.values():
             one.mkdir(exist_ok=True)
         return made
 

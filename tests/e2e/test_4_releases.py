@@ -4,14 +4,14 @@ import subprocess
 
 from tests.e2e.conftest import commit, current
 
-STARTING = "    with appliance(settings, give_up=give_up"
-DIES = "    __import__('threading').Timer(3, lambda: os._exit(4)).start()\n"
+READY = '        self._send("READY=1", self._status())\n'
+DIES = "        __import__('threading').Timer(1, lambda: os._exit(4)).start()\n"
 
 
 def test_a_release_that_does_not_stay_up_goes_by_itself(board, inventory, token, checkout):
-    """It says that it is ready, and dies three seconds later; nobody on the controller helps."""
+    """It says that it is ready, and dies a second later; nobody on the controller helps."""
     good = current(board)
-    commit(checkout, "device/compose.py", lambda text: text.replace(STARTING, DIES + STARTING))
+    commit(checkout, "device/service/notify.py", lambda text: text.replace(READY, READY + DIES))
     try:
         done, _ = board.play("deploy", inventory, source=checkout, check=False)
     finally:

@@ -27,7 +27,9 @@ def send(board, token, tmp_path):
         file = tmp_path / "sent.edm"
         file.write_bytes(content)
         kind = "Content-Type: application/octet-stream"
-        return board.ask(f"/model{query}", "-T", str(file), "-H", kind, token=token)
+        # One that is refused for its size is refused before it is sent.
+        waits = ("--expect100-timeout", "60")
+        return board.ask(f"/model{query}", "-T", str(file), "-H", kind, *waits, token=token)
 
     return put
 

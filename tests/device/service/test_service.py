@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import Future
+from concurrent.futures._base import DoneAndNotDoneFutures
 from dataclasses import replace
 
 import pytest
@@ -280,18 +281,37 @@ def test_a_verdict_that_does_not_come_leaves_no_request_behind(monkeypatch):
     assert len(captures) == 2
 
 
-def test_readiness_waits_for_as_many_slow_openings_as_may_stand_before_it():
-    waited = []
+@pytest.fixture
+def waited_s(monkeypatch):
+    """How long somebody was ready to wait for a frame that does not come; nobody waits."""
+    waited_s = []
 
-    class Asked(Future):
-        def result(self, timeout=None):
-            waited.append(timeout)
+    def wait(futures, timeout):
+        waited_s.append(timeout)
+        return DoneAndNotDoneFutures(set(), set(futures))
 
+    monkeypatch.setattr("device.service.camera.wait", wait)
+    return waited_s
+
+
+def test_readiness_waits_for_as_many_slow_openings_as_may_stand_before_it(waited_s):
     frames = CameraThread(FakeCamera(), timeout_s=5.0)
-    frames._jobs.submit = lambda _: Asked()
-    assert frames.problem() is None
+    frames._jobs.submit = lambda _: Future()
+    assert "stuck" in frames.problem()
     # Each opens for 10 s, captures for 5 s and a quarter, and closes for 2 s.
-    assert waited[0] >= 3 * (10 + 5.25 + 2)
+    assert sum(waited_s) >= 3 * (10 + 5.25 + 2)
+
+
+def test_nobody_waits_long_for_a_camera_that_is_known_to_be_stuck(waited_s):
+    """Else the watch, which ends the box for it, would come round after the watchdog has bitten."""
+    asked = Future()
+    camera = FakeCamera()
+    camera.is_stuck = True
+    frames = CameraThread(camera, timeout_s=5.0, clock_s=iter(range(1000)).__next__)
+    frames._jobs.submit = lambda _: asked
+    assert "stuck" in frames.problem()
+    assert sum(waited_s) < 5
+    assert asked.cancelled()
 
 
 def test_a_bug_in_a_camera_closes_it_and_is_told():
