@@ -64,8 +64,8 @@ class Board:
         self._nspawn = subprocess.Popen(
             [
                 "sh", "-c", f'{enter}exec "$@"', "sh", "systemd-nspawn", "--boot",
-                "-D", self._disk(), "-M", self.name, "--register=no", "--keep-unit",
-                "--console=pipe", "--private-network", "--network-veth",
+                "-D", self._root, "-M", self.name, "--register=no", "--keep-unit",
+                "--console=pipe", "--private-network", "--network-veth", "--volatile=overlay",
             ],
             stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -80,7 +80,7 @@ class Board:
             raise RuntimeError(f"the board is {state}")
         # In a container of control groups of version 1 the groups cannot be written until they are
         # mounted anew, and limits are ignored without a word.
-        for one in groups:
+        for one in groups.keys() & CONTROLLERS:
             self.root(f"mount -o remount,bind,rw /sys/fs/cgroup/{one}")
         self.root("systemctl daemon-reexec")
         self.root(f"ip addr add {self.there}/24 dev host0; ip link set host0 up")
@@ -98,23 +98,21 @@ class Board:
                     os.kill(one, signal.SIGKILL)
         self._nspawn.wait(20)
 
-    def _disk(self):
-        """Lay the board's own changes over the cached Debian, in memory."""
-        place = Path("/run/edgederm-e2e", self.name)
-        for one in ("upper", "work", "root"):
-            (place / one).mkdir(parents=True)
-        layers = f"lowerdir={self._root},upperdir={place}/upper,workdir={place}/work"
-        call("mount", "-t", "overlay", "overlay", "-o", layers, str(place / "root"))
-        return place / "root"
-
     def _groups(self):
-        """Make groups of the board's own by controller, so that it makes nothing beside them."""
+        """
+        Make groups of the board's own by controller, so that its systemd makes nothing beside them.
+
+        And by the two hierarchies in which a systemd keeps its units: two boards in one would take
+        each other's processes for their own.
+        """
         lines = Path("/proc/self/cgroup").read_text().splitlines()
         mine = {line.split(":")[1]: line.split(":")[2] for line in lines}
+        places = {one: one for one in CONTROLLERS} | {"name=systemd": "systemd", "": "unified"}
         made = {
-            one: Path(f"/sys/fs/cgroup/{one}{mine[one].rstrip('/')}/{self._group}")
-            for one in CONTROLLERS
-            if one in mine  # None of them with version 2, which systemd-nspawn hands on itself.
+            one: Path(f"/sys/fs/cgroup/{place}{mine[one].rstrip('/')}/{self._group}")
+            for one, place in places.items()
+            # With version 2 alone there is nothing to make: systemd-nspawn hands on its own.
+            if one in mine and Path("/sys/fs/cgroup", place).exists()
         }
         for one in made.values():
             one.mkdir(exist_ok=True)
@@ -283,7 +281,7 @@ def wait_for(is_so, longest_s):
     while not is_so():
         if time.monotonic() - began_s > longest_s * PATIENCE:
             raise TimeoutError(f"not so within {longest_s * PATIENCE:g} s")
-        time.sleep(0.1)
+        time.sleep(0.2)
     return time.monotonic() - began_s
 
 

@@ -100,7 +100,7 @@ def variables(signed, tmp_path_factory):
         "appliance_settings": SETTINGS,
         "appliance_lan": ["10.99.0.0/16"],
         # Half the time of a real box; what dies in these tests dies at once.
-        "appliance_watch_s": round(5 * min(PATIENCE, 3)),
+        "appliance_watch_s": round(5 * min(PATIENCE, 2)),
         "appliance_model_keys": [str(signed["key"]), str(second)],
     }
 

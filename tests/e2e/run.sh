@@ -60,9 +60,6 @@ clean() {
     # What was killed a moment ago still holds its group.
     for _ in $(seq 50); do
         find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null
-        # systemd-nspawn's own two; another container's are not empty.
-        find /sys/fs/cgroup/systemd/{payload,supervisor} /sys/fs/cgroup/unified/{payload,supervisor} \
-            -depth -type d -exec rmdir {} \; 2>/dev/null
         [ -n "$(find /sys/fs/cgroup -type d -name "$group*" -print -quit)" ] || return 0
         sleep 0.2
     done

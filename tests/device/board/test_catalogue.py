@@ -55,6 +55,20 @@ class TestEachBoard:
         assert [source for source in spec.sources if f"]({source.address})" not in page] == []
 
 
+@pytest.mark.parametrize(
+    "spec", [spec for spec in BOARDS.values() if spec.pins], ids=lambda spec: spec.name
+)
+def test_a_board_with_a_header_is_drawn_as_it_is_wired(spec):
+    """The drawing's description and what it shows name the same pins as the catalogue."""
+    drawing = PAGE.with_name("wiring.svg").read_text()
+    is_jetson = spec.name.startswith("jetson")
+    told = drawing[drawing.index("<desc") : drawing.index("</desc>")].split("Right: ")[is_jetson]
+    pins = " ".join(re.findall(r"pins? (\d+(?:(?:, | and )\d+)*)", told))
+    assert set(spec.pins.all) <= set(re.findall(r"\d+", pins))
+    shown = drawing[drawing.index(f'<g id="{"jetson" if is_jetson else "pi"}">') :]
+    assert all(re.search(rf"(pin |>){pin}\b", shown) for pin in spec.pins.all)
+
+
 def test_no_word_of_a_device_tree_names_two_boards():
     words = [word for spec in BOARDS.values() for word in spec.compatible]
     assert len(set(words)) == len(words)
