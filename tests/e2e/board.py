@@ -161,7 +161,16 @@ class Board:
         return found[names[0]] if len(names) == 1 else found
 
     def pid(self):
+        """Of the service; 0 while there is none."""
         return int(self.service("MainPID"))
+
+    def kill(self, name="KILL"):
+        """Send the service a signal; returns the process that got it."""
+        pid = self.pid()
+        if pid == 0:  # To kill 0 is to kill all that began together with the caller.
+            raise RuntimeError("there is no service to send a signal to")
+        self.root(f"kill -s {name} {pid}")
+        return pid
 
     # ------------------------------------------------------------------------------ outside
 

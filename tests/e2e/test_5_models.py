@@ -75,9 +75,8 @@ def test_a_signed_model_reaches_the_board_and_answers(board, token, signed, inve
 
 
 def test_a_crash_on_trial_brings_the_model_before_back(board, token, times):
-    pid = board.pid()
     assert running(board, token)["is_on_trial"]
-    board.root(f"kill -9 {pid}")
+    board.kill()
     old = shipped().manifest.version
     times["crash on trial, to the model before"] = round(
         wait_for(lambda: answers_with(board, token, old), RECOVERED_S), 1
@@ -96,7 +95,7 @@ def test_an_update_that_fails_its_watch_is_told_and_undone(board, token, invento
 
     def kill():
         wait_for(lambda: board.pid() not in {0, pid} and board.answers(token), 120)
-        board.root(f"kill -9 {board.pid()}")
+        board.kill()
 
     killing = threading.Thread(target=kill)
     killing.start()
@@ -181,7 +180,7 @@ def test_a_hang_on_trial_brings_the_model_before_back(board, token, send, times)
     pid = board.pid()
     assert send(a_real_bundle(newer(5)))[0] == 200
     wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(5)), RECOVERED_S)
-    board.root(f"kill -STOP {board.pid()}")
+    board.kill("STOP")
     old = shipped().manifest.version
     times["hang on trial, to the model before"] = round(
         wait_for(lambda: answers_with(board, token, old), RECOVERED_S), 1
@@ -228,8 +227,7 @@ def test_a_good_trial_ends_and_outlives_crashes(board, token, send):
     assert send(a_real_bundle(newer(7)))[0] == 200
     wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(7)), RECOVERED_S)
     wait_for(lambda: not running(board, token)["is_on_trial"], 60)
-    pid = board.pid()
-    board.root(f"kill -9 {pid}")
+    pid = board.kill()
     wait_for(lambda: board.pid() != pid and answers_with(board, token, newer(7)), RECOVERED_S)
     assert running(board, token)["instead_of"] is None
     board.root(f"rm {drop_in}; systemctl daemon-reload")
