@@ -134,26 +134,35 @@ def refusals():
     good = a_real_bundle(newer(4))
     middle = len(good) // 2
     return {
-        "tampered": (good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :], "signature"),
-        "cut off": (good[:-1000], "signature"),
-        "wrong key": (a_real_bundle(newer(4), signer=THIEF), "key"),
-        "oversized": (BROKEN["too large"].make(), "too-large"),
-        "downgraded": (a_real_bundle(f"0.0.{'1' * (len(newer()) - 4)}"), "older"),
-        "a path upwards": (BROKEN["a path upwards"].make(), "malformed"),
-        "another generation": (BROKEN["another generation"].make(), "incompatible"),
-        "no model in it": (a_bundle(version=newer(4)), "proof"),
+        "tampered": (
+            good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :],
+            "bundle-signature",
+        ),
+        "cut off": (good[:-1000], "bundle-signature"),
+        "wrong key": (a_real_bundle(newer(4), signer=THIEF), "bundle-key"),
+        "oversized": (BROKEN["too large"].make(), "upload-too-large"),
+        "downgraded": (a_real_bundle(f"0.0.{'1' * (len(newer()) - 4)}"), "bundle-older"),
+        "a path upwards": (BROKEN["a path upwards"].make(), "bundle-malformed"),
+        "another generation": (BROKEN["another generation"].make(), "bundle-incompatible"),
+        "no model in it": (a_bundle(version=newer(4)), "bundle-proof"),
     }
 
 
 @pytest.mark.parametrize("name", refusals())
 def test_a_bundle_that_must_not_answer_is_refused(board, token, send, name):
     pid, before = board.pid(), listed(board)
-    content, fault = refusals()[name]
+    content, code = refusals()[name]
     status, body = send(content)
     assert 400 <= status < 500, body
-    assert body["code"] == f"bundle-{fault}"
+    assert body["code"] == code
     assert (board.pid(), listed(board)) == (pid, before)
     assert answers_with(board, token, shipped().manifest.version)
+
+
+def test_a_bundle_that_is_too_large_is_refused_on_the_board_as_well(board):
+    board.put_bytes(BROKEN["too large"].make(), "/srv/large.edm")
+    said = board.root("edgederm model install /srv/large.edm 2>&1", check=False)
+    assert "model bundle refused (too-large)" in said
 
 
 def test_only_an_admin_sends_models(board, send, token):
