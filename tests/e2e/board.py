@@ -75,7 +75,9 @@ class Board:
         wait_for(lambda: link in call("ip", "link"), 10)
         call("ip", "addr", "add", f"{self.here}/24", "dev", link)
         call("ip", "link", "set", link, "up")
-        wait_for(lambda: self.root("test -S /run/systemd/private && echo", check=False), 20)
+        # Looked for anew each time: the first child of systemd-nspawn only prepares the second.
+        has_begun = "test -S /run/systemd/private && echo"
+        wait_for(lambda: self._find_leader() and self.root(has_begun, check=False), 20)
         if (state := self.root("systemctl is-system-running --wait", check=False)) != "running\n":
             raise RuntimeError(f"the board is {state}")
         # In a container of control groups of version 1 the groups cannot be written until they are
