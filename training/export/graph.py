@@ -168,7 +168,7 @@ def _trunk(graph: _Graph, student: Student) -> str:
     value = graph.node("Transpose", ["image"], perm=[0, 3, 1, 2])
     value = graph.node("Cast", [value], to=TensorProto.FLOAT)
     stem = student.trunk[0]
-    value = _convolve(graph, stem[0], value, scale=1 / _LARGEST_PIXEL)  # type: ignore[index, arg-type]
+    value = _convolve(graph, stem[0], value, scale=1 / _LARGEST_PIXEL)  # type: ignore[index]
     return _chain(graph, student.trunk[1:], _chain(graph, stem[1:], value))  # type: ignore[index]
 
 
