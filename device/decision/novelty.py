@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,25 @@ def novelty(embedding_D: NDArray[np.float32], spec: OutOfDistribution) -> float:
     (NeurIPS 2018); Mueller & Hein, "Mahalanobis++" (ICML 2025) for the unit length; the inverse
     of a covariance in factors is Woodbury's.
     """
+    mean_D, weight_D, explaining_FD = _unpacked(spec)
     entry_D = embedding_D.astype(np.float64)
     length = max(float(np.linalg.norm(entry_D)), _SMALLEST_LENGTH)
-    offset_D = entry_D / length - spec.mean_D
-    weighted_D = offset_D / spec.noise_D
-    loadings_FD = spec.loadings_FD
-    explained_F = loadings_FD @ weighted_D
-    gram_FF = np.eye(spec.factors) + (loadings_FD / spec.noise_D) @ loadings_FD.T
-    squared = offset_D @ weighted_D - explained_F @ np.linalg.solve(gram_FF, explained_F)
+    offset_D = entry_D / length - mean_D
+    explained_F = explaining_FD @ offset_D
+    squared = offset_D @ (offset_D * weight_D) - explained_F @ explained_F
     return math.sqrt(max(0.0, float(squared)) / offset_D.size) / spec.limit
+
+
+@lru_cache(maxsize=2)
+def _unpacked(
+    spec: OutOfDistribution,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Mean ``[D]``, inverse noise ``[D]``, and what the factors explain of an offset ``[F, D]``.
+
+    The same for every picture, and unpacking it takes longer than using it.
+    """
+    weight_D = 1.0 / spec.noise_D
+    weighted_FD = spec.loadings_FD * weight_D
+    gram_FF = np.eye(spec.factors) + weighted_FD @ spec.loadings_FD.T
+    return spec.mean_D, weight_D, np.linalg.solve(np.linalg.cholesky(gram_FF), weighted_FD)

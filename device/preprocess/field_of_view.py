@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -38,7 +40,8 @@ def field_of_view(image_HWC: Pixels, spec: FieldOfView) -> Pixels:
         return _square(image_HWC, center_y=height / 2, center_x=width / 2, side=side)
     step = max(1, max(height, width) // _PROBE_PX)
     # The brightest channel: red skin is light in it, and the ring is dark in all three.
-    probe_HW = image_HWC[step // 2 :: step, step // 2 :: step].max(axis=2)
+    red_HW, green_HW, blue_HW = np.moveaxis(image_HWC[step // 2 :: step, step // 2 :: step], 2, 0)
+    probe_HW = np.maximum(np.maximum(red_HW, green_HW), blue_HW)
     if probe_HW.size == 0:
         return _square(image_HWC, center_y=height / 2, center_x=width / 2, side=side)
     ring_HW = _ring(probe_HW, spec.dark_share)
@@ -60,12 +63,20 @@ def field_of_view(image_HWC: Pixels, spec: FieldOfView) -> Pixels:
 
 def _ring(probe_HW: np.ndarray, dark_share: float) -> np.ndarray:
     """Dark pixels connected with one of the four corners, bool ``[h, w]``."""
-    dark_HW = (probe_HW < dark_share * np.median(probe_HW)).astype(np.uint8)
+    dark_HW = (probe_HW < dark_share * _median(probe_HW)).astype(np.uint8)
     if not dark_HW[:: dark_HW.shape[0] - 1 or 1, :: dark_HW.shape[1] - 1 or 1].any():
         return np.zeros(dark_HW.shape, dtype=bool)
     _, labels_HW = cv2.connectedComponents(dark_HW, connectivity=4)
     corners = labels_HW[:: labels_HW.shape[0] - 1 or 1, :: labels_HW.shape[1] - 1 or 1]
     return np.isin(labels_HW, corners[corners > 0])
+
+
+def _median(levels_HW: Pixels) -> float:
+    """Median of uint8 levels, by counting them; NumPy's own sorts."""
+    reached_L = np.cumsum(np.bincount(levels_HW.ravel(), minlength=256))
+    middle = (levels_HW.size + 1) / 2  # Between two of an even number.
+    lower, upper = np.searchsorted(reached_L, (math.floor(middle), math.ceil(middle)))
+    return float(lower + upper) / 2
 
 
 def _middle_of_light(ring_HW: np.ndarray) -> tuple[float, float]:

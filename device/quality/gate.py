@@ -107,7 +107,7 @@ def assess(working_HWC: Pixels, limits: QualityLimits) -> QualityReport:
     """
     luma_HW = cv2.cvtColor(working_HWC, cv2.COLOR_RGB2GRAY)
     mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(luma_HW))
-    saturated = int(np.count_nonzero(luma_HW >= _SATURATED_LEVEL))
+    saturated = cv2.countNonZero(cv2.inRange(luma_HW, _SATURATED_LEVEL, 255))
     brightness, contrast = mean / 255, deviation / 255
     saturated_share = float(saturated / luma_HW.size)
     sharpness = _sharpness(luma_HW)
@@ -188,7 +188,7 @@ def _is_lesion(found: Outline) -> bool:
 def _sharpness(luma_HW: Plane) -> float:
     luma_HW = _at_most(luma_HW, _SHARPNESS_SIDE_PX)
     variance = float(cv2.meanStdDev(luma_HW)[1][0, 0]) ** 2
-    edges = float(cv2.meanStdDev(cv2.Laplacian(luma_HW, cv2.CV_32F))[1][0, 0]) ** 2
+    edges = float(cv2.meanStdDev(cv2.Laplacian(luma_HW, cv2.CV_16S))[1][0, 0]) ** 2
     # A picture of one colour has no edges either; it is flat, not sharp.
     return edges / variance if variance > 0 else 0.0
 
@@ -207,8 +207,12 @@ def _softness(luma_HW: Plane) -> float:
 
 
 def _edges(luma_HW: Plane) -> float:
-    across_HW, down_HW = (cv2.Sobel(luma_HW, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    return float(cv2.mean(across_HW * across_HW + down_HW * down_HW)[0])
+    # Whole numbers, so their squares' sum is exact in whatever order.
+    across, down = (
+        cv2.norm(cv2.Sobel(luma_HW, cv2.CV_16S, *order), cv2.NORM_L2SQR)
+        for order in ((1, 0), (0, 1))
+    )
+    return (across + down) / luma_HW.size
 
 
 def _line_share(luma_HW: Plane) -> float:
@@ -231,6 +235,8 @@ def _glare_share(square_HWC: Pixels) -> float:
     channels = cv2.split(square_HWC)
     whiteness_HW = cv2.min(cv2.min(channels[0], channels[1]), channels[2])
     top_HW = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
+    if cv2.minMaxLoc(top_HW)[1] < _GLARE_LEVEL:
+        return 0.0  # The median is the dearest part of the gate.
     usual_HW = cv2.medianBlur(whiteness_HW, _GLARE_MEDIAN_PX)
     # Saturating: where it is darker than usual the difference is zero.
     above_HW = cv2.subtract(whiteness_HW, usual_HW)

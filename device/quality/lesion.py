@@ -32,7 +32,7 @@ _STAIRCASE = np.pi / 4
 """Mean length of an outline over the number of pixel sides along it."""
 _CENTRALITY = 2.0
 _SMALLEST_REST_PX = 20
-_TAIL_PERCENTILE = 97
+_TAIL_QUANTILE = 0.97
 _XYZ_OF_RGB = np.array(
     [
         [0.412453 / 0.950456, 0.357580 / 0.950456, 0.180423 / 0.950456],
@@ -162,7 +162,7 @@ def outline(lab_HWC: NDArray[np.float32]) -> Outline | None:
         return None
     difference = float(inside_P.mean() - rest_P.mean())
     spread = float(np.sqrt(inside_P.var() + rest_P.var()))
-    darkest = float(np.percentile(inside_P, _TAIL_PERCENTILE) - np.median(inside_P))
+    darkest = _quantile(inside_P, _TAIL_QUANTILE) - _quantile(inside_P, 0.5)
     return Outline(
         area=float(chosen_HW.mean()),
         outside=share_outside(chosen_HW),
@@ -171,6 +171,20 @@ def outline(lab_HWC: NDArray[np.float32]) -> Outline | None:
         middle=float(chosen_HW[_disc(_MIDDLE_RADIUS)[0]].mean()),
         tail=darkest / difference if difference > 0 else 0.0,
     )
+
+
+def _quantile(values_P: NDArray[np.float32], share: float) -> float:
+    """
+    Return the value below which *share* of the values lie, between two neighbors in a line.
+
+    NumPy's own loads all of ``numpy.ma`` for it: 2 MB, and a fiftieth of a second of each start.
+    """
+    place = share * (values_P.size - 1)
+    below = int(place)
+    above = min(below + 1, values_P.size - 1)
+    parted_P = np.partition(values_P, (below, above))
+    low, high = float(parted_P[below]), float(parted_P[above])
+    return low + (place - below) * (high - low)
 
 
 def share_outside(region_HW: NDArray[np.uint8]) -> float:
