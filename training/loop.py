@@ -76,56 +76,104 @@ def train(
     """
     accelerator = Accelerator()
     claim(folder, config, accelerator)
-    steps = _steps(config, train_part, accelerator)
-    model = _network(config, start, accelerator)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: _warmup_cosine(step, config.warmup_epochs * steps, config.epochs * steps),
-    )
-    # Normalisation statistics are averaged too: averaged weights with other statistics would
-    # be another network.
-    ema = AveragedModel(model, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True)
-    state = _load(folder, model, ema, optimizer, schedule)
+    learner = Learner(config, train_part, accelerator, start=start)
+    state = _load(folder, *learner.saved())
     if accelerator.is_main_process:
         _keep_lines(folder / CURVES_NAME, state.epoch)
         if state.epoch < config.epochs:
             # A finished run that is only looked at was trained by the commit that it names.
             record_commit(folder)
-    prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
-
-    def step(loss: Tensor) -> None:
-        prepared_optimizer.zero_grad()
-        accelerator.backward(loss)
-        prepared_optimizer.step()
-        schedule.step()
-        ema.update_parameters(accelerator.unwrap_model(prepared_model))
-
+    learner.prepare()
     for epoch in range(state.epoch, config.epochs):
         started = time.perf_counter()
-        sums: dict[str, float] = {}
-        prepared_model.train()
-        for loss, terms in _losses(prepared_model, config, train_part, lesson, epoch, accelerator):
-            step(loss)
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + term.item() / steps
-        auroc = validation_auroc(ema.module, validation_part)
+        means = learner.learn(lesson, epoch)
+        auroc = validation_auroc(learner.averaged, validation_part)
         is_best = auroc > state.best_auroc
         state = _State(epoch=epoch + 1, best_auroc=max(state.best_auroc, auroc))
         if accelerator.is_main_process:
             if is_best:
-                write(folder / BEST_NAME, ema.module.state_dict())
+                write(folder / BEST_NAME, learner.averaged.state_dict())
             line = {
                 "epoch": epoch + 1,
-                **{f"loss_{name}": round(value, 6) for name, value in sums.items()},
+                **{f"loss_{name}": round(value, 6) for name, value in means.items()},
                 "validation_auroc": round(auroc, 6),
                 "seconds": round(time.perf_counter() - started, 2),
             }
             add_line(folder / CURVES_NAME, line)
             accelerator.print(json.dumps(line))
-            _save(folder, state, model, ema, optimizer, schedule)
+            _save(folder, state, *learner.saved())
         accelerator.wait_for_everyone()
     accelerator.end_training()
+
+
+class Learner:
+    """
+    A network with all that changes it, one epoch after the other.
+
+    Args:
+        config: Of the run.
+        part: Learned from.
+        accelerator: Says where.
+        start: Weights to begin with, instead of those of the configuration.
+
+    Raises:
+        RunError: *part* does not fill a batch, or a batch cannot be shared by the processes.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        part: PreparedPart,
+        accelerator: Accelerator,
+        *,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self._config, self._part, self._accelerator = config, part, accelerator
+        self._steps = steps = _steps(config, part, accelerator)
+        self._model = _network(config, start, accelerator)
+        self._optimizer = torch.optim.AdamW(
+            parameter_groups(self._model, config), lr=config.learning_rate
+        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer,
+            lambda step: _warmup_cosine(step, config.warmup_epochs * steps, config.epochs * steps),
+        )
+        # Normalisation statistics are averaged too: averaged weights with other statistics would
+        # be another network.
+        self._ema = AveragedModel(
+            self._model, multi_avg_fn=_moving_average(config.ema_decay), use_buffers=True
+        )
+        self._prepared: Any = None
+
+    @property
+    def averaged(self) -> nn.Module:
+        """The network with averaged weights."""
+        return self._ema.module
+
+    def saved(self) -> tuple[Any, ...]:
+        """Return what a checkpoint holds: network, average, optimizer, schedule."""
+        return self._model, self._ema, self._optimizer, self._schedule
+
+    def prepare(self) -> None:
+        """Let accelerate place everything, once it holds what the checkpoint held."""
+        self._prepared = self._accelerator.prepare(self._model, self._optimizer)
+
+    def learn(self, lesson: Lesson | None, epoch: int) -> dict[str, float]:
+        """Go through one view of the part; return the mean of each term of the loss by name."""
+        model, optimizer = self._prepared
+        means: dict[str, float] = {}
+        model.train()
+        for loss, terms in _losses(
+            model, self._config, self._part, lesson, epoch, self._accelerator
+        ):
+            optimizer.zero_grad()
+            self._accelerator.backward(loss)
+            optimizer.step()
+            self._schedule.step()
+            self._ema.update_parameters(self._accelerator.unwrap_model(model))
+            for name, term in terms.items():
+                means[name] = means.get(name, 0.0) + term.item() / self._steps
+        return means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The throughput of every network of a recipe is measured, in positive pictures a second."""
 
+import numpy as np
+
 from training import throughput
 from training.throughput import measure_throughput
 
@@ -7,7 +9,10 @@ from training.throughput import measure_throughput
 def test_each_member_of_a_teacher_has_a_line_of_its_own():
     found = measure_throughput("demo_teacher", steps=1)
     assert [line.network for line in found] == ["mobilenetv3_small_050", "test_convnext"]
-    assert all(min(line.plain_fp32, line.plain, line.fast) > 0 for line in found)
+    assert all(
+        min(line.plain_fp32, line.plain, line.fast, line.whole, line.whole_share) > 0
+        for line in found
+    )
 
 
 def test_a_student_is_measured_at_its_own_side():
@@ -17,7 +22,24 @@ def test_a_student_is_measured_at_its_own_side():
 
 def test_the_table_shows_the_ratio(capsys):
     line = throughput.Throughput(
-        network="n", side_px=64, batch_size=16, plain_fp32=10.0, plain=20.0, fast=35.0
+        network="n",
+        side_px=64,
+        batch_size=16,
+        plain_fp32=10.0,
+        plain=20.0,
+        fast=35.0,
+        whole=31.5,
+        whole_share=0.91,
     )
-    throughput.print_throughput([line], throughput.Console())
-    assert "3.5" in capsys.readouterr().out
+    throughput.print_throughput([line], throughput.Console(width=200))
+    shown = capsys.readouterr().out
+    assert "3.5" in shown
+    assert "91%" in shown
+
+
+def test_the_drawn_part_shows_every_diagnosis_and_both_answers():
+    part = throughput.drawn_part(15, 32)
+    assert part.pixels_VNSSC.shape == (1, 15, 32, 32, 3)
+    assert set(part.diagnosis_N) == set(range(7))
+    assert {case.malignant for case in part.cases} == {True, False}
+    np.testing.assert_array_equal(part.malignant_N[part.diagnosis_N == 1], 0.0)
