@@ -23,6 +23,7 @@ from rich.table import Table
 
 from device.core.manifest import DIAGNOSES, MALIGNANT_DIAGNOSES
 from device.drawing import draw_lesion
+from training.cpu import in_bf16
 from training.data.case import Case
 from training.data.dataset import PreparedPart
 from training.loop import Learner, validation_auroc
@@ -135,11 +136,13 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
     pictures = steps * config.batch_size
     part = drawn_part(pictures, side_px)
     validation_part = drawn_part(max(len(DIAGNOSES), pictures // _VALIDATION_SHARE), side_px)
+    accelerator = Accelerator()
     learner = Learner(
-        config, part, Accelerator(), start=build_model(config.model, fresh=True).state_dict()
+        config, part, accelerator, start=build_model(config.model, fresh=True).state_dict()
     )
     learner.prepare()
-    step = _bare_step(config, side_px, bf16=config.precision == "bf16", fast=True)
+    is_bf16 = in_bf16(config.precision, accelerator.device)
+    step = _bare_step(config, side_px, bf16=is_bf16, fast=is_bf16)  # as the loop decides
 
     def bare() -> None:
         for _ in range(steps):
