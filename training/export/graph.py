@@ -6,7 +6,8 @@ than what an exporter of torch needs to be told, and every name and type in the 
 Batch normalisation is folded into the convolutions.  Weights are stored as fp16, each followed
 by one Cast, and everything is computed in fp32: the runtime folds the Casts when it loads the
 file, so they cost half the bytes and no time.  Biases stay fp32; they are few, and the folded
-shift of the normalisation is in them.
+shift of the normalisation is in them.  So does the first kernel, of a few hundred weights: pictures
+are not normalised, all pixels are positive, and what rounding does to a weight would add up.
 """
 
 from __future__ import annotations
@@ -105,10 +106,10 @@ def fold(student: Student) -> Student:
 
 
 def _round_weights(folded: Student) -> int:
-    """Round kernels and matrices to fp16 in place and return how many became subnormal."""
+    """Round all kernels but the first and all matrices; return how many became subnormal."""
     subnormal = 0
     for name, module in folded.named_modules():
-        if not isinstance(module, nn.Conv2d | nn.Linear):
+        if not isinstance(module, nn.Conv2d | nn.Linear) or module is folded.trunk[0][0]:  # type: ignore[index]
             continue
         largest = module.weight.abs().max().item()
         # Also catches a NaN, which no comparison holds for.
@@ -157,7 +158,7 @@ class _Graph:
             return stored
         return self.node("Cast", [stored], to=TensorProto.FLOAT)
 
-    def bias(self, value: torch.Tensor) -> str:
+    def exact(self, value: torch.Tensor) -> str:
         """Append an fp32 initializer and return its name."""
         return self.constant(value.detach().numpy())
 
@@ -168,7 +169,7 @@ def _trunk(graph: _Graph, student: Student) -> str:
     value = graph.node("Transpose", ["image"], perm=[0, 3, 1, 2])
     value = graph.node("Cast", [value], to=TensorProto.FLOAT)
     stem = student.trunk[0]
-    value = _convolve(graph, stem[0], value, scale=1 / _LARGEST_PIXEL)  # type: ignore[index]
+    value = _convolve(graph, stem[0], value, is_stem=True)  # type: ignore[index]
     return _chain(graph, student.trunk[1:], _chain(graph, stem[1:], value))  # type: ignore[index]
 
 
@@ -190,22 +191,15 @@ def _chain(graph: _Graph, module: nn.Module, value: str) -> str:
     raise ExportError(f"{type(module).__name__} has no translation; the student has ReLU only")
 
 
-def _convolve(graph: _Graph, module: nn.Conv2d, value: str, *, scale: float = 1.0) -> str:
-    """
-    Append a convolution of *scale* times *value*.
-
-    The factor is laid on the weights, in the graph: the runtime does that once, when it loads the
-    file, and what is stored keeps the digits of fp16.
-    """
+def _convolve(graph: _Graph, module: nn.Conv2d, value: str, *, is_stem: bool = False) -> str:
+    """Append a convolution; the stem's takes pixels of 0 to 255, and its kernel stays fp32."""
     if module.bias is None:
         raise ExportError("a convolution without folded normalisation cannot be exported")
-    weight = graph.weight(module.weight)
-    if scale != 1.0:
-        weight = graph.node("Mul", [weight, graph.constant(np.array(scale, dtype=np.float32))])
+    weight = graph.exact(module.weight / _LARGEST_PIXEL) if is_stem else graph.weight(module.weight)
     pads = [int(pad) for pad in module.padding]
     return graph.node(
         "Conv",
-        [value, weight, graph.bias(module.bias)],
+        [value, weight, graph.exact(module.bias)],
         kernel_shape=list(module.kernel_size),
         strides=list(module.stride),
         pads=pads + pads,
@@ -221,7 +215,7 @@ def _heads(graph: _Graph, student: Student, features: str) -> None:
     graph.node("Flatten", [pooled], "embedding")
     graph.node(
         "Gemm",
-        ["embedding", graph.weight(heads.diagnosis.weight), graph.bias(heads.diagnosis.bias)],
+        ["embedding", graph.weight(heads.diagnosis.weight), graph.exact(heads.diagnosis.bias)],
         "diagnosis_logits",
         transB=1,
     )
@@ -234,7 +228,7 @@ def _heads(graph: _Graph, student: Student, features: str) -> None:
         "Squeeze", [evidence, graph.constant(np.array([1], dtype=np.int64))], "activation_map"
     )
     mean = graph.node("Flatten", [graph.node("GlobalAveragePool", [evidence])])
-    head = graph.node("Add", [mean, graph.bias(heads.malignancy.bias)])
+    head = graph.node("Add", [mean, graph.exact(heads.malignancy.bias)])
     _combine(graph, head)
 
 
