@@ -78,7 +78,8 @@ def int8(fp32: bytes, pictures: Sequence[Pixels]) -> bytes:
             str(small),
             Reader(),
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=convolutions[-1:],  # the malignancy head
+            # What takes the pixels as they are, and the malignancy head.
+            nodes_to_exclude=[convolutions[0], convolutions[-1]],
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

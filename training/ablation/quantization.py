@@ -118,8 +118,9 @@ def quantize(model: onnx.ModelProto, calibration_NHWC: NDArray[np.uint8]) -> byt
             _Reader(calibration_NHWC),
             quant_format=QuantFormat.QOperator,
             op_types_to_quantize=["Conv"],
-            # The last one is the malignancy head.
-            nodes_to_exclude=convolutions[-1:],
+            # The first one takes pixels, which are not normalised, and would round their mean; the
+            # last one is the malignancy head.
+            nodes_to_exclude=[convolutions[0], convolutions[-1]],
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -6,8 +6,8 @@ than what an exporter of torch needs to be told, and every name and type in the 
 Batch normalisation is folded into the convolutions.  Weights are stored as fp16, each followed
 by one Cast, and everything is computed in fp32: the runtime folds the Casts when it loads the
 file, so they cost half the bytes and no time.  Biases stay fp32; they are few, and the folded
-shift of the normalisation is in them.  So does the first kernel, of a few hundred weights: pictures
-are not normalised, all pixels are positive, and what rounding does to a weight would add up.
+shift of the normalisation is in them.  So do small kernels: together they are a few kilobytes, and
+they stand at the beginning, where what rounding does to one weight passes through all that follows.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ IR_VERSION = 9
 OUTPUTS = ("malignancy_logit", "diagnosis_logits", "activation_map", "embedding")
 
 _LARGEST_PIXEL = 255
+_SMALL_KERNEL = 1000
+"""Weights of a kernel that stays fp32."""
 _LARGEST_FP16 = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL_FP16 = float(np.finfo(np.float16).tiny)
 
@@ -105,11 +107,18 @@ def fold(student: Student) -> Student:
     return folded
 
 
+def is_rounded(module: nn.Module) -> bool:
+    """Tell whether the weights of *module* are stored as fp16."""
+    if isinstance(module, nn.Conv2d):
+        return module.weight.numel() > _SMALL_KERNEL
+    return isinstance(module, nn.Linear)
+
+
 def _round_weights(folded: Student) -> int:
-    """Round all kernels but the first and all matrices; return how many became subnormal."""
+    """Round what is stored as fp16, in place, and return how many weights became subnormal."""
     subnormal = 0
     for name, module in folded.named_modules():
-        if not isinstance(module, nn.Conv2d | nn.Linear) or module is folded.trunk[0][0]:  # type: ignore[index]
+        if not is_rounded(module):
             continue
         largest = module.weight.abs().max().item()
         # Also catches a NaN, which no comparison holds for.
@@ -192,10 +201,15 @@ def _chain(graph: _Graph, module: nn.Module, value: str) -> str:
 
 
 def _convolve(graph: _Graph, module: nn.Conv2d, value: str, *, is_stem: bool = False) -> str:
-    """Append a convolution; the stem's takes pixels of 0 to 255, and its kernel stays fp32."""
+    """Append a convolution; the stem's takes pixels of 0 to 255."""
     if module.bias is None:
         raise ExportError("a convolution without folded normalisation cannot be exported")
-    weight = graph.exact(module.weight / _LARGEST_PIXEL) if is_stem else graph.weight(module.weight)
+    store = graph.weight if is_rounded(module) else graph.exact
+    weight = store(module.weight)
+    if is_stem:
+        # In the graph, once when the file is loaded: divided by it, fp16 would lose digits.
+        scale = graph.constant(np.array(1 / _LARGEST_PIXEL, dtype=np.float32))
+        weight = graph.node("Mul", [weight, scale])
     pads = [int(pad) for pad in module.padding]
     return graph.node(
         "Conv",
