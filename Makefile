@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-.PHONY: help run test bench soak fuzz e2e lint train-demo deploy-tools weights lock clean
+.PHONY: help run test bench soak fuzz e2e e2e-machine e2e-powercut e2e-arm64 lint train-demo deploy-tools weights lock clean
 
 PYTHON ?= python3
 PY := 3.$(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev/null)
@@ -27,7 +27,7 @@ DEPLOY := .venv-deploy/.installed-$(PY)
 BENCH := .venv-bench/.installed-$(PY)
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 18
 
 run: $(DEVICE) ## start the daemon with the shipped model and sample pictures
 	.venv/bin/python -m device serve
@@ -50,6 +50,17 @@ fuzz: $(FUZZ) ## ten minutes of made-up uploads, led by the code that they reach
 e2e: $(DEV) $(DEPLOY) ## deploy to a board that is a container, break it, see it recover; needs root
 	cd deploy/ansible && PATH="$(CURDIR)/.venv-deploy/bin:$$PATH" ansible-lint --profile production --offline -q
 	tests/e2e/run.sh .venv-dev/bin/python .venv-deploy/bin/python
+
+e2e-machine: $(DEV) $(DEPLOY) ## the same on a machine in QEMU: button, light, camera, walls; needs root
+	tests/e2e_machine/run.sh .venv-dev/bin/python .venv-deploy/bin/python -m pytest tests/e2e_machine \
+	    -p no:cacheprovider --override-ini=norecursedirs= --results bench/results/machine.json
+
+e2e-powercut: $(DEV) $(DEPLOY) ## cut that machine's power under load and in a model's update; needs root
+	tests/e2e_machine/run.sh .venv-dev/bin/python .venv-deploy/bin/python -m tests.e2e_machine.powercut \
+	    --results bench/results/powercut.json
+
+e2e-arm64: $(DEV) $(DEPLOY) ## the device on Arm, emulated: its portable tests, and its answers
+	tests/arm64/run.sh .venv-dev/bin/python .venv-deploy/bin/python
 
 lint: $(DEV) ## check style, types, spelling and the direction of imports
 	.venv-dev/bin/ruff check .

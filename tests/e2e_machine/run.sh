@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The machine tier: a board with a kernel, lines, cameras and a disk of its own, in QEMU.
+# Usage: tests/e2e_machine/run.sh PYTHON DEPLOY_PYTHON COMMAND [arguments]
+#
+# COMMAND is run by PYTHON in namespaces of its own for processes, mounts and network: when it ends,
+# for whatever reason, nothing is left running or mounted, and no address of this machine was touched.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=$(realpath -s "$1") deploy_python=$(realpath -s "$2")
+shift 2
+
+missing=$(for tool in mmdebstrap qemu-system-x86_64 qemu-img mke2fs debugfs ip ssh curl unshare xz; do
+    command -v $tool >/dev/null || echo $tool
+done)
+if [ "$(id -u)" != 0 ] || [ -n "$missing" ] || [ ! -e /dev/net/tun ]; then
+    echo "This needs root, /dev/net/tun, and these programs, which are missing: ${missing:-none}" >&2
+    echo "Say:  sudo apt install --no-install-recommends mmdebstrap qemu-system-x86 qemu-utils" \
+        "e2fsprogs iproute2 openssh-client curl xz-utils  and try again as root" >&2
+    exit 2
+fi
+
+EDGEDERM_E2E_BEGAN=$(date +%s)
+image=$(tests/e2e_machine/image.sh | tail -1)
+image_s=$(($(date +%s) - EDGEDERM_E2E_BEGAN))
+echo "image: $image_s s"
+began=$SECONDS
+"$deploy_python" deploy/release.py --python 3.13 --machine x86_64 --into var/releases >/dev/null
+release_s=$((SECONDS - began))
+echo "release: $release_s s"
+export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_IMAGE=$image EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
+export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_s}"
+# At least 3 and more on a busy machine: everything is emulated.
+export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}
+unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@"
