@@ -20,30 +20,9 @@ if [ "$(id -u)" != 0 ] || [ -n "$missing" ]; then
 fi
 
 # ---- what is kept between runs: the board's Debian, and the wheels
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/edgederm/e2e
-include=systemd,systemd-sysv,dbus,openssh-server,python3,sudo,iproute2,ca-certificates,procps,libseccomp2,nftables,libfaketime
-root=$cache/trixie-$(echo "$include" | sha256sum | cut -c1-12)
 EDGEDERM_E2E_BEGAN=$(date +%s)
 began=$SECONDS
-if [ ! -d "$root" ]; then
-    mkdir -p "$cache"
-    rm -rf --one-file-system "$cache"/trixie-*
-    work=$(mktemp -d /dev/shm/edgederm-e2e.XXXXXX)
-    trap 'rm -rf --one-file-system "$work"' EXIT
-    # In memory, as dpkg waits for the disk after each file; no package's documents and languages.
-    TMPDIR=$work mmdebstrap --quiet --variant=minbase --include="$include" \
-        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' \
-        trixie "$work/root.tar"
-    mkdir "$root.unfinished"
-    tar -C "$root.unfinished" -xf "$work/root.tar" --exclude='./dev/*'
-    echo edgederm-board >"$root.unfinished/etc/hostname"
-    printf '127.0.0.1 localhost\n127.0.1.1 edgederm-board\n' >"$root.unfinished/etc/hosts"
-    : >"$root.unfinished/etc/machine-id"
-    mv "$root.unfinished" "$root"
-    rm -rf --one-file-system "$work"
-    trap - EXIT
-fi
+root=$(tests/e2e/debian.sh)
 debian_s=$((SECONDS - began))
 echo "board's Debian: $debian_s s"
 began=$SECONDS
