@@ -91,8 +91,8 @@ def test_one_trusts_no_key_and_the_other_takes_the_model(board, other, variables
 def test_each_tells_what_it_knows_also_one_that_is_down(board, other, variables, token):
     other.root("systemctl stop edgederm")
     board.root(
-        "runuser -u edgederm -- sh -c 'mkdir -p /var/lib/edgederm/bench && cd /tmp && "
-        "/opt/edgederm/current/bin/python -m bench.press 20 > /var/lib/edgederm/bench/press.json'"
+        "runuser -u edgederm -- sh -c 'cd /tmp && STATE_DIRECTORY=/var/lib/edgederm "
+        "/opt/edgederm/current/bin/python -m bench.run --quick --only presses'"
     )
     inventory = board.inventory(variables, others={"other": other.host(), "gone": GONE})
     into = ARTIFACTS / "collected"
@@ -109,6 +109,7 @@ def test_each_tells_what_it_knows_also_one_that_is_down(board, other, variables,
         parts = json.loads((into / one.name / "sbom.cdx.json").read_text())
         assert parts["bomFormat"] == "CycloneDX"
     assert "edgederm_answers_total" in (into / "board/metrics.txt").read_text()
-    assert json.loads((into / "board/bench/press.json").read_text())["lit"] == 20
+    measured = json.loads((into / "board/bench/quick-generic.json").read_text())
+    assert measured["press"]["whole"]["summary"]["count"] > 0
     files = [file for file in into.rglob("*") if file.is_file()]
     assert token not in "".join(file.read_text() for file in files)
