@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Measure, print and write.
 
     Returns:
-        Exit status: 0 done, 1 not measured or a bar missed, 2 wrong usage.
+        Exit status: 0 done, 1 not measured, 2 wrong usage; with ``--bars`` 1 as well if one is
+        missed or could not be looked at.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_result(result, stem.with_suffix(".json"))
     _write_for_people(result, stem)
     missed = [bar.name for bar in bars(result) if not bar.is_met]
+    missed += [f"{name} were not measured" for name in plan.sections if name not in result.sections]
     if options.bars and missed:
         print(f"bench: bars missed: {'; '.join(missed)}", file=sys.stderr)
         return 1

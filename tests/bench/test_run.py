@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import measure, run
-from bench.results import read_result
+from bench.results import Section, read_result
 from tests.bench.builders import a_contestant, a_result
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def planned(monkeypatch, tmp_path, *arguments):
 
     def fake(plan, _begin):
         seen.append(plan)
-        return a_result()
+        return a_result(sections=dict.fromkeys(plan.sections, Section(began_s=0.0, ended_s=1.0)))
 
     monkeypatch.setattr(measure, "measure", fake)
     assert run.main([*arguments, "--out", str(tmp_path)]) == 0
@@ -78,6 +78,12 @@ def test_missed_bars_are_an_exit_status(monkeypatch, tmp_path, capsys):
     assert run.main(["--bars", "--out", str(tmp_path)]) == 1
     assert "MobileNetV2 over the student" in capsys.readouterr().err
     assert run.main(["--out", str(tmp_path)]) == 0
+
+
+def test_bars_that_could_not_be_looked_at_are_not_met(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(measure, "measure", lambda *_: a_result(left_out=("no onnx",)))
+    assert run.main(["--bars", "--out", str(tmp_path)]) == 1
+    assert "networks were not measured" in capsys.readouterr().err
 
 
 def test_enough_is_measured_for_the_method():
