@@ -64,7 +64,9 @@ def open_writer(path: Path, *, now_us: int) -> sqlite3.Connection:
             left = UNFINISHED.format(path.name) + suffix
             path.with_name(left).unlink(missing_ok=True)
         # SQLite gives log and index the rights and the owner of the database.
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # No link is followed: root would give away whatever the folder's owner made it point to.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        handle = os.open(path, flags, 0o600)
         try:
             os.fchmod(handle, 0o600)
             if os.geteuid() == 0:
