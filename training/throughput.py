@@ -51,7 +51,7 @@ class Throughput:
     plain: float
     """At the recipe's precision, with the convolutions as torch has them."""
     fast: float
-    """At the recipe's precision, as the loop trains."""
+    """As the loop trains: where the device has no arithmetic for bf16, in fp32."""
     whole: float
     """In an epoch of the loop itself, validation included; drawn pictures, no teacher."""
     whole_share: float
@@ -107,12 +107,14 @@ def print_throughput(found: list[Throughput], console: Console) -> None:
 
 def _measure(name: str, config: RunConfig, side_px: int, steps: int) -> Throughput:
     bf16 = config.precision == "bf16"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trains_in_bf16 = in_bf16(config.precision, device)
     rates = {
         kind: _rate(config, _bare_step(config, side_px, bf16=is_bf16, fast=fast), steps)
         for kind, is_bf16, fast in (
             ("plain_fp32", False, False),
             ("plain", bf16, False),
-            ("fast", bf16, True),
+            ("fast", trains_in_bf16, trains_in_bf16),  # as the loop decides
         )
     }
     whole, share = _whole(config, side_px, steps)
