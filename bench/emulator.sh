@@ -60,6 +60,7 @@ fi
 
 # ---- a Debian for the board's machine, unpacked and never started
 if [ ! -d "$cache/root" ]; then
+    rm -rf "$cache/root.unfinished"
     mmdebstrap --quiet --architectures=arm64 --variant=extract --include=python3,libstdc++6 \
         trixie "$cache/root.unfinished" >&2
     mv "$cache/root.unfinished" "$cache/root"

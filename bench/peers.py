@@ -44,8 +44,8 @@ def int8(fp32: bytes, pictures: Sequence[Pixels]) -> bytes:
     """
     Store the convolutions of a student in eight bits, activations measured on *pictures*.
 
-    One scale a channel for weights and one a tensor for activations; the heads stay in fp32,
-    because logits decide.
+    One scale a channel for weights and one a tensor for activations; the first convolution and the
+    heads stay in fp32, because pixels are not normalised and logits decide.
 
     Args:
         fp32: The student with weights in fp32, content of an ONNX file.

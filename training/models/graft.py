@@ -7,8 +7,9 @@ few of its weights.  The student takes those stages over.  Where it is thinner i
 block, the channels that carry most stay: those whose activation, as normalisation lets it vary,
 arrives strongest behind the projection.
 
-The two differ in small ways that fine-tuning makes good: ReLU for ReLU6, and padding on both sides
-where TensorFlow pads on one, which moves the picture by a pixel.
+The two differ in small ways that fine-tuning makes good: ReLU for ReLU6; padding on both sides
+where TensorFlow pads on one, which moves the picture by a pixel; and around the picture black,
+where the donor, whose pictures were normalised, saw their mean.
 """
 
 from __future__ import annotations
