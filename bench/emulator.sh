@@ -6,7 +6,7 @@
 # one process, niced.  Nothing is installed on this machine and nothing needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=$(realpath -s "$1")
+python=$(realpath -s "$1") tools_lock=$PWD/locks/emulator.txt
 
 packages="build-essential ninja-build libglib2.0-dev pkg-config python3-venv mmdebstrap"
 missing=$(for tool in cc ninja pkg-config mmdebstrap apt-get; do
@@ -44,7 +44,8 @@ END
         tar --strip-components=1 -xf qemu_*.orig.tar.xz
         "$python" -m venv "$cache/tools"
         # Meson builds it; pycotap it asks for and does not use.
-        "$cache/tools/bin/python" -m pip install --quiet --disable-pip-version-check meson==1.12.1 pycotap==1.3.1
+        "$cache/tools/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --require-hashes --only-binary :all: -r "$tools_lock"
         mkdir build
         cd build
         PATH="$cache/tools/bin:$PATH" ../configure --python="$cache/tools/bin/python" \

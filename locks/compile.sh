@@ -54,5 +54,6 @@ machines=x86_64 resolve fuzz "3.11 3.12 3.13" fuzz.in
 resolve bench "3.11 3.12 3.13" bench.in --constraints device-trixie.txt \
     --no-emit-package numpy --no-emit-package pillow --no-emit-package typing-extensions
 resolve weights "3.11 3.12 3.13" weights.in --no-deps
+resolve emulator "3.11 3.12 3.13" emulator.in --no-deps
 # An environment of its own: ansible does not go on top of any other.
 resolve deploy "3.11 3.12 3.13" deploy.in

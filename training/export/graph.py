@@ -37,7 +37,7 @@ OUTPUTS = ("malignancy_logit", "diagnosis_logits", "activation_map", "embedding"
 
 _LARGEST_PIXEL = 255
 _SMALL_KERNEL = 1000
-"""Weights of a kernel that stays fp32."""
+"""A kernel of so many weights, or fewer, stays fp32."""
 _LARGEST_FP16 = float(np.finfo(np.float16).max)
 _SMALLEST_NORMAL_FP16 = float(np.finfo(np.float16).tiny)
 
@@ -118,7 +118,7 @@ def _round_weights(folded: Student) -> int:
     """Round what is stored as fp16, in place, and return how many weights became subnormal."""
     subnormal = 0
     for name, module in folded.named_modules():
-        if not is_rounded(module):
+        if not isinstance(module, nn.Conv2d | nn.Linear):
             continue
         largest = module.weight.abs().max().item()
         # Also catches a NaN, which no comparison holds for.
@@ -127,6 +127,8 @@ def _round_weights(folded: Student) -> int:
                 f"{name}: expected weights within {_LARGEST_FP16:g} to store them as fp16, found "
                 f"{largest:g}; train again with more weight decay or a lower learning rate"
             )
+        if not is_rounded(module):
+            continue
         size = module.weight.detach().abs()
         subnormal += int(((size > 0) & (size < _SMALLEST_NORMAL_FP16)).sum())
         module.weight.data = module.weight.data.half().float()
