@@ -26,6 +26,8 @@ def test_the_verbs_are_those_of_the_documentation():
         "photographs",
         "refusals",
         "export",
+        "keygen",
+        "bundle",
         "samples",
         "throughput",
         "demo",
