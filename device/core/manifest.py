@@ -9,6 +9,7 @@ that leaves a field out is refused.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,6 +22,16 @@ COMPATIBLE = "edgederm-contract-1"
 Diagnosis = Literal["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
 DIAGNOSES: tuple[Diagnosis, ...] = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 MALIGNANT_DIAGNOSES: tuple[Diagnosis, ...] = ("MEL", "BCC", "AKIEC")
+DIAGNOSIS_NAMES: Mapping[str, str] = {
+    "MEL": "melanoma",
+    "NV": "melanocytic naevus",
+    "BCC": "basal cell carcinoma",
+    "AKIEC": "actinic keratosis or intraepithelial carcinoma",
+    "BKL": "benign keratosis",
+    "DF": "dermatofibroma",
+    "VASC": "vascular lesion",
+}
+"""For people; a code of a later software may be missing."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]

@@ -15,6 +15,7 @@ from reportlab.lib.utils import ImageReader, simpleSplit
 from reportlab.pdfgen.canvas import Canvas
 
 from device.core.document import NOTICE
+from device.core.manifest import DIAGNOSIS_NAMES
 from device.core.results import ResultDocument
 from device.core.values import Result
 
@@ -48,15 +49,6 @@ NOT_MEANT: Mapping[Result, str] = {
     "program cannot tell, and that a doctor should look.",
     Result.RETAKE: "This says nothing about the lesion. No probability is given, because none "
     "could be trusted.",
-}
-DIAGNOSES: Mapping[str, str] = {
-    "MEL": "melanoma",
-    "NV": "melanocytic naevus",
-    "BCC": "basal cell carcinoma",
-    "AKIEC": "actinic keratosis or intraepithelial carcinoma",
-    "BKL": "benign keratosis",
-    "DF": "dermatofibroma",
-    "VASC": "vascular lesion",
 }
 CONFIRMED_BY: Mapping[str, str] = {
     "histo": "by a tissue sample",
@@ -168,7 +160,7 @@ def _confirmed(result: ResultDocument) -> str | None:
     if code is None:
         return None
     # A newer software may have written what this one has no words for.
-    named = f"{DIAGNOSES[code]} ({code})" if code in DIAGNOSES else code
+    named = f"{DIAGNOSIS_NAMES[code]} ({code})" if code in DIAGNOSIS_NAMES else code
     return named if how is None else f"{named}, {CONFIRMED_BY.get(how, how)}"
 
 

@@ -5,22 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from device.classifier import OnnxClassifier
-from device.core.manifest import Metric, ModelManifest, StageSpec
+from device.core.manifest import DIAGNOSIS_NAMES, Metric, ModelManifest, StageSpec
 from training.evaluate.guarantee import SENSITIVITY
 from training.export.errors import ExportError
 from training.export.failures import SUBGROUP
 
 CARD_NAME = "README.md"
 _MARK = "This page is written from the contract inside the file"
-_DIAGNOSES = {
-    "MEL": "melanoma",
-    "NV": "melanocytic nevus",
-    "BCC": "basal cell carcinoma",
-    "AKIEC": "actinic keratosis or intraepithelial carcinoma",
-    "BKL": "benign keratosis",
-    "DF": "dermatofibroma",
-    "VASC": "vascular lesion",
-}
 _CHECKLIST = (
     ("Data: image types, devices, artefacts", ("docs/data.md",)),
     ("Data: processing before use", ("docs/stages.md", "device/preprocess/pipeline.py")),
@@ -239,7 +230,7 @@ def _checklist() -> str:
 
 def _labels(manifest: ModelManifest) -> str:
     rows = [
-        f"| {code} | {_DIAGNOSES.get(code, code)} | "
+        f"| {code} | {DIAGNOSIS_NAMES.get(code, code)} | "
         f"{'malignant' if code in manifest.malignant else 'benign'} |"
         for code in manifest.diagnoses
     ]

@@ -12,7 +12,7 @@ from device.core import manifest
 from device.core.document import NOTICE
 from device.core.results import Annotation, ConfirmType
 from device.core.values import Decision, Result
-from device.history.report import CONFIRMED_BY, DIAGNOSES, NOT_MEANT, WORDS, printable, report
+from device.history.report import CONFIRMED_BY, NOT_MEANT, WORDS, printable, report
 from tests.builders import a_capture, a_history, a_spec, an_answer
 
 pytestmark = pytest.mark.portable
@@ -102,7 +102,7 @@ def test_it_holds_all_that_a_doctor_may_ask_for(result):
 
 
 def test_whatever_can_be_entered_has_its_words():
-    assert set(DIAGNOSES) == set(manifest.DIAGNOSES)
+    assert set(manifest.DIAGNOSIS_NAMES) == set(manifest.DIAGNOSES)
     assert set(CONFIRMED_BY) == set(get_args(ConfirmType))
 
 
