@@ -1,7 +1,7 @@
 """
 The system under test: the daemon's own parts, as ``device.compose`` joins them.
 
-Two ways in.  :class:`Path` is what the worker does with a capture, on this thread, so that nothing
+Two ways in.  :class:`Way` is what the worker does with a capture, on this thread, so that nothing
 but the stages is timed.  :func:`pressing` is the whole box with a button that can be pressed.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path as FilePath
+from pathlib import Path
 
 from device import compose
 from device.core.panel import LightState, Panel, PressRecord
@@ -29,7 +29,7 @@ _PATIENCE_S = 60.0
 _POLL_S = 0.001
 
 
-class Path:
+class Way:
     """
     From a capture to an answer in the history, as ``device.service.worker`` does it.
 
@@ -102,7 +102,7 @@ class Pressable:
 
 @contextmanager
 def pressing(
-    folder: FilePath, settings: Settings | None = None, *, debounce_ms: int = 20
+    folder: Path, settings: Settings | None = None, *, debounce_ms: int = 20
 ) -> Iterator[Pressable]:
     """
     Compose the whole box with a simulated button, and wait until it is ready.

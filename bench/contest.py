@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import limits
-from bench.box import Path, file_capture, frame_capture
+from bench.box import Way, file_capture, frame_capture
 from bench.peers import in_onnxruntime, int8
 from bench.results import BenchError, Contestant, Form, Limits
 from bench.scenarios import Step, timing
@@ -269,10 +269,10 @@ def ways(
     spec = classifier.manifest.preprocess
     network = mobilenet_v2().content
     plain = PlainWay(lambda feed: in_onnxruntime(network, feed))
-    path, frame, file = Path(classifier), frame_capture(frame_HWC), file_capture(photo)
+    way, frame, file = Way(classifier), frame_capture(frame_HWC), file_capture(photo)
     size = f"{frame_HWC.shape[1]}×{frame_HWC.shape[0]}"
     told: dict[str, tuple[str, Work]] = {
-        OURS: (f"a frame of {size} to a decision", lambda: path.answer(frame)),
+        OURS: (f"a frame of {size} to a decision", lambda: way.answer(frame)),
         PLAIN: ("the same frame, Pillow, MobileNetV2", lambda: plain.decide(frame_HWC)),
         USUAL: (
             "the same, behind six stages at full size",
@@ -283,7 +283,7 @@ def ways(
             lambda: prepare(frame_HWC, spec),
         ),
         RESIZE: ("the least that a frame costs", lambda: area_resize(frame_HWC, spec.side_px)),
-        JPEG: ("decoded at the scale that is needed", lambda: path.answer(file)),
+        JPEG: ("decoded at the scale that is needed", lambda: way.answer(file)),
         DECODE: ("OpenCV", lambda: full_decode(photo)),
     }
     found = in_turns(

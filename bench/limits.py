@@ -93,7 +93,6 @@ def limits(
     moved_bytes: int | None,
     inference_ms: float,
     board: str,
-    threads: int = 1,
 ) -> Limits:
     """
     Put the machine's best beside the student.
@@ -104,7 +103,6 @@ def limits(
         moved_bytes: See ``bench.student.moved_bytes``.
         inference_ms: Its median.
         board: Name in the catalogue.
-        threads: Of all of them.
     """
     rates = {
         name.removeprefix(PRODUCT): round(SIDE**3 / each.timing.summary.p50 / 1e6, 2)
@@ -116,7 +114,7 @@ def limits(
     sheet = DATASHEETS.get(board)
     told = None
     if sheet is not None:
-        peak = sheet.gmacs_per_second * threads
+        peak = sheet.gmacs_per_second
         told = (
             f"{sheet.core} at {sheet.clock_mhz} MHz: {peak:.1f} GMAC/s, of which the student "
             f"reaches {macs / inference_ms / 1e6 / peak:.0%}; memory "

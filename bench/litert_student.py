@@ -21,12 +21,12 @@ _IDENTIFIER = b"TFL3"
 
 
 def in_litert(
-    student: Translation, image_HWC: Pixels, *, threads: int = 1
+    student: Translation, image_HWC: Pixels
 ) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
     """Load the student; returns what runs it on *image_HWC* and returns its heads."""
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=write(student), num_threads=threads)
+    interpreter = Interpreter(model_content=write(student), num_threads=1)
     interpreter.allocate_tensors()
     place = interpreter.get_input_details()[0]["index"]
     # In the order in which they were written, which is that of the heads.

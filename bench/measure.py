@@ -16,8 +16,7 @@ from typing import Any
 
 from bench import contest, pictures, scenarios
 from bench.board import environment
-from bench.box import Path as Way
-from bench.box import file_capture, frame_capture
+from bench.box import Way, file_capture, frame_capture
 from bench.conditions import Meter, Watch
 from bench.results import BenchError, BenchResult, Board, Model, Section
 from bench.scenarios import Step

@@ -27,13 +27,13 @@ _IMAGE = "image"
 
 
 def in_ncnn(
-    student: Translation, image_HWC: Pixels, *, threads: int = 1
+    student: Translation, image_HWC: Pixels
 ) -> Callable[[], Mapping[str, NDArray[np.float32]]]:
     """Load the student; returns what runs it on *image_HWC* and returns its heads."""
     import ncnn
 
     net = ncnn.Net()
-    net.opt.num_threads = threads
+    net.opt.num_threads = 1
     net.opt.use_vulkan_compute = False
     text, weights = write(student)
     with tempfile.TemporaryDirectory() as name:

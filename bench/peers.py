@@ -21,7 +21,7 @@ _WARNINGS = 3
 
 
 def in_onnxruntime(
-    content: bytes, feed: NDArray[np.generic], *, threads: int = 1
+    content: bytes, feed: NDArray[np.generic]
 ) -> Callable[[], Sequence[NDArray[np.float32]]]:
     """
     Load a network of one input; returns what runs it on *feed* and returns all its outputs.
@@ -29,10 +29,9 @@ def in_onnxruntime(
     Args:
         content: Of an ONNX file.
         feed: With the shape and the type of the input; may be written into between two runs.
-        threads: For one run.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _WARNINGS
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path as FilePath
+from pathlib import Path
 
 import cv2
 
 from bench import process
-from bench.box import Path, pressing
+from bench.box import Way, pressing
 from bench.daemon import own_environment, serving
 from bench.results import (
     BUCKET_S,
@@ -61,7 +61,7 @@ def timing(samples_ms: Sequence[float]) -> Timing:
     return Timing(samples_ms=kept_ms, summary=summarize(kept_ms))
 
 
-def start(model: FilePath, runs: int, step: Step) -> Start:
+def start(model: Path, runs: int, step: Step) -> Start:
     """Start bare processes and daemons in turns; the files are in the kernel's memory."""
     bare_ms, ready_ms, first_ms = [], [], []
     for _ in range(runs):
@@ -77,7 +77,7 @@ def start(model: FilePath, runs: int, step: Step) -> Start:
     )
 
 
-def memory(model: FilePath, answers: int, runs: int, step: Step) -> Memory:
+def memory(model: Path, answers: int, runs: int, step: Step) -> Memory:
     """
     Let daemons answer over HTTP, and hold their model in processes that do nothing else, in turns.
 
@@ -114,7 +114,7 @@ def memory(model: FilePath, answers: int, runs: int, step: Step) -> Memory:
     raise ValueError(f"memory: expected at least one run, found {runs}")
 
 
-def _holding_mb(model: FilePath) -> float:
+def _holding_mb(model: Path) -> float:
     with subprocess.Popen(  # noqa: S603 - ourselves
         [sys.executable, "-c", _HOLDING, str(model)],
         stdin=subprocess.PIPE,
@@ -131,27 +131,27 @@ def _rounded(value: float | None) -> float | None:
 
 
 def single_stream(
-    what: str, path: Path, captures: Sequence[Capture], queries: int, step: Step
+    what: str, way: Way, captures: Sequence[Capture], queries: int, step: Step
 ) -> Stream:
     """
     Answer *captures* over and over, one at a time.
 
     Args:
         what: What a capture is, in words.
-        path: Whether it ends in a history is its affair.
+        way: Whether it ends in a history is its affair.
         captures: Different pictures; each is answered once before, to have an answer to compare
             with.
         queries: How many answers are timed.
         step: Told ten times.
     """
-    golden_difference = path.classifier.self_test()
-    expected = [path.answer(capture)[0] for capture in captures]
+    golden_difference = way.classifier.self_test()
+    expected = [way.answer(capture)[0] for capture in captures]
     stages: dict[str, list[float]] = {}
     largest = 0.0
     sent, cpu_ns = process.storage_bytes(), time.process_time_ns()
     for number in range(queries):
         place = number % len(captures)
-        probability, stage_ns = path.answer(captures[place])
+        probability, stage_ns = way.answer(captures[place])
         largest = max(largest, abs(probability - expected[place]))
         for name, spent_ns in stage_ns.items():
             stages.setdefault(name, []).append(spent_ns / 1e6)
@@ -165,11 +165,11 @@ def single_stream(
             answers=queries,
             largest_difference=largest,
             golden_difference=golden_difference,
-            tolerance=path.classifier.manifest.golden.tolerance,
+            tolerance=way.classifier.manifest.golden.tolerance,
         ),
         harness_ms=_harness_ms(queries),
         cpu_ms_per_answer=round(cpu_ns / 1e6 / queries, 4),
-        written_bytes_per_answer=sent // queries if path.records else None,
+        written_bytes_per_answer=sent // queries if way.records else None,
     )
 
 
@@ -183,21 +183,21 @@ def _harness_ms(queries: int) -> float:
 
 
 def with_history(
-    classifier: SelfTestingClassifier, measure: Callable[[Path], Stream], folder: FilePath | None
+    classifier: SelfTestingClassifier, measure: Callable[[Way], Stream], folder: Path | None
 ) -> Stream:
     """Measure a path that ends in a new history in *folder*, or in /tmp."""
     with (
         tempfile.TemporaryDirectory(dir=folder) as name,
-        open_history(HistorySettings(path=FilePath(name)), repairs=True) as archive,
+        open_history(HistorySettings(path=Path(name)), repairs=True) as archive,
     ):
-        return measure(Path(classifier, archive.record))
+        return measure(Way(classifier, archive.record))
 
 
-def offline(path: Path, captures: Sequence[Capture], pictures: int, step: Step) -> Offline:
+def offline(way: Way, captures: Sequence[Capture], pictures: int, step: Step) -> Offline:
     """Answer so many pictures, all of them at hand."""
     began_s = time.perf_counter()
     for number in range(pictures):
-        path.answer(captures[number % len(captures)])
+        way.answer(captures[number % len(captures)])
         if number % max(1, pictures // 10) == 0:
             step()
     spent_s = time.perf_counter() - began_s
@@ -217,7 +217,7 @@ def presses(settings: Settings, count: int, step: Step) -> Press:
             answers.append(answer)
 
     whole_ms = []
-    with tempfile.TemporaryDirectory() as name, pressing(FilePath(name), settings) as hand:
+    with tempfile.TemporaryDirectory() as name, pressing(Path(name), settings) as hand:
         stop = hand.box.bulletin.listen(hear)
         for number in range(count):
             record = hand.press()
@@ -238,7 +238,7 @@ def presses(settings: Settings, count: int, step: Step) -> Press:
     )
 
 
-def sustained(path: Path, captures: Sequence[Capture], seconds: float, step: Step) -> Sustained:
+def sustained(way: Way, captures: Sequence[Capture], seconds: float, step: Step) -> Sustained:
     """Answer without a pause; a board that gets hot shows it here."""
     buckets = []
     began_s = time.perf_counter()
@@ -248,7 +248,7 @@ def sustained(path: Path, captures: Sequence[Capture], seconds: float, step: Ste
         spent_ms = []
         length_s = min(BUCKET_S, seconds)
         while time.perf_counter() - bucket_s < length_s:
-            _, stage_ns = path.answer(captures[number % len(captures)])
+            _, stage_ns = way.answer(captures[number % len(captures)])
             spent_ms.append(stage_ns["total"] / 1e6)
             number += 1
         summary = summarize(spent_ms)
@@ -278,9 +278,9 @@ def threads(
     for count in counts:
         classifier = load_classifier(model.model_copy(update={"threads": count}))
         input_HWC = _model_input(capture, classifier)
-        path = Path(classifier)
+        way = Way(classifier)
         work[f"inference {count}"] = _with_threads(count, partial(classifier.classify, input_HWC))
-        work[f"whole {count}"] = _with_threads(count, partial(path.answer, capture))
+        work[f"whole {count}"] = _with_threads(count, partial(way.answer, capture))
     found = in_turns(work, rounds=rounds, turn_s=turn_s, step=step)
     cv2.setNumThreads(1)
     return tuple(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench import contest, measure
-from bench.box import COMMIT, Path, file_capture
+from bench.box import COMMIT, Way, file_capture
 from bench.conditions import Meter
 from bench.limits import COPY, PRODUCT
 from bench.results import BenchError, Board
@@ -71,8 +71,8 @@ def test_a_stream_is_the_path_of_the_daemon_with_its_history(plan):
 
 def test_an_answer_that_changes_under_way_is_noticed(plan, monkeypatch):
     """Accuracy is checked inside the timed run: an answer of another picture shows."""
-    path = Path(plan.classifier)
-    honest = path.answer
+    way = Way(plan.classifier)
+    honest = way.answer
     calls = []
 
     def answer(capture):
@@ -80,8 +80,8 @@ def test_an_answer_that_changes_under_way_is_noticed(plan, monkeypatch):
         probability, stages = honest(capture)
         return probability + (0.1 if len(calls) == 4 else 0.0), stages
 
-    monkeypatch.setattr(path, "answer", answer)
-    stream = single_stream("x", path, plan.uploads[:2], 4, lambda: None)
+    monkeypatch.setattr(way, "answer", answer)
+    stream = single_stream("x", way, plan.uploads[:2], 4, lambda: None)
     assert stream.accuracy.largest_difference == pytest.approx(0.1)
     assert not stream.accuracy.holds
 
@@ -185,7 +185,7 @@ def test_the_paths_answer_is_the_examinations(plan):
     from device.examine import examine
 
     capture = plan.uploads[0]
-    probability, _ = Path(plan.classifier).answer(capture)
+    probability, _ = Way(plan.classifier).answer(capture)
     answer = examine(capture, plan.classifier, Recorder(perf_counter_ns), max_pixels=25_000_000)
     assert probability == answer.decision.probability_malignant
     assert file_capture(capture.encoded).encoded == capture.encoded
