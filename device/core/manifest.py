@@ -115,10 +115,11 @@ class PreprocessSpec(Record):
     """
     The stages in the order in which they run, with all their parameters.
 
-    *version* changes when the same parameters would give other pixels.
+    *version* changes when the same parameters would give other pixels: 1 shrinks a large picture
+    to the working copy by one area resize, 2 by halving it.
     """
 
-    version: Literal[1]
+    version: Literal[1, 2]
     stages: tuple[StageSpec, ...]
 
     @model_validator(mode="after")

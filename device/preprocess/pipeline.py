@@ -28,7 +28,7 @@ from device.preprocess.denoise import denoise
 from device.preprocess.field_of_view import field_of_view
 from device.preprocess.hair_removal import remove_hair
 from device.preprocess.local_contrast import enhance_local_contrast
-from device.preprocess.resize import resize_area
+from device.preprocess.resize import halve_to, resize_area
 
 WORKING_FACTOR = 4
 """The working copy has at most this many times the model's side."""
@@ -42,9 +42,9 @@ def working_copy(
     """
     Crop to the field of view and shrink to a size after which nothing is expensive.
 
-    The one area resize that reads the whole frame happens here.  Its target is a whole
-    multiple of the model's side, so this resize and the one to the model's side together
-    equal a single one, but for rounding to a level.
+    What reads the whole frame happens here.  Version 2 halves it.  Version 1 resizes it by area to
+    a whole multiple of the model's side, so that this resize and the one to the model's side
+    together equal a single one, but for rounding to a level; it takes longer.
 
     Args:
         image_HWC: sRGB, uint8 ``[H, W, 3]``, any size.
@@ -52,7 +52,8 @@ def working_copy(
         stopwatch: Told the time of ``field_of_view`` and ``working_copy``.
 
     Returns:
-        uint8 ``[S, S, 3]``, S at most ``WORKING_FACTOR`` times the model's side.
+        uint8 ``[S, S, 3]``, S at most ``WORKING_FACTOR`` times the model's side, and more than
+        half of that if the frame was.
     """
     check_pixels(image_HWC)
     first = spec.stages[0]
@@ -62,7 +63,10 @@ def working_copy(
         )
     with _timed(stopwatch, "working_copy"):
         limit_px = WORKING_FACTOR * spec.side_px
-        return square_HWC if square_HWC.shape[0] <= limit_px else resize_area(square_HWC, limit_px)
+        if square_HWC.shape[0] <= limit_px:
+            return square_HWC
+        shrink = resize_area if spec.version == 1 else halve_to
+        return shrink(square_HWC, limit_px)
 
 
 def model_input(

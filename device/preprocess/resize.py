@@ -1,4 +1,4 @@
-"""Stage 2: area resize; training and board use this one kernel."""
+"""Stage 2: area resize; training and board use this one kernel.  And what comes before it."""
 
 from __future__ import annotations
 
@@ -29,3 +29,35 @@ def resize_area(image_HWC: Pixels, side_px: int) -> Pixels:
     shrinks = min(height, width) >= side_px
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image_HWC, (side_px, side_px), interpolation=interpolation)  # type: ignore[return-value]
+
+
+def halve_to(image_HWC: Pixels, limit_px: int) -> Pixels:
+    """
+    Halve a square until no side is longer than *limit_px*, each new pixel the mean of four.
+
+    The area resize by two alone is vectorised in OpenCV: a frame of 1520 pixels takes a tenth of
+    the time of an area resize to the same size.  An odd side loses its last row and column first.
+
+    Args:
+        image_HWC: sRGB, uint8 ``[S, S, 3]``.
+        limit_px: At least 1.
+
+    Returns:
+        uint8 ``[s, s, 3]``, more than half of *limit_px* if the input was; the input itself if it
+        is small enough.
+
+    Threads: pure.
+    """
+    up = True
+    while (side := image_HWC.shape[0]) > limit_px:
+        half = side // 2
+        image_HWC = image_HWC[: 2 * half, : 2 * half]
+        # A mean that ends in one half is rounded up.  Every second time it is that of the
+        # negative, or a frame halved three times would come out half a level too light.
+        image_HWC = _halve(image_HWC, half) if up else ~_halve(~image_HWC, half)
+        up = not up
+    return image_HWC
+
+
+def _halve(image_HWC: Pixels, half_px: int) -> Pixels:
+    return cv2.resize(image_HWC, (half_px, half_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -1,9 +1,13 @@
 """Training shows the student what the device shows it, for the same bytes."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from device.classifier import OnnxClassifier
+from device.decision import probability_malignant
 from device.decode import decode
 from device.drawing import add_hair, add_vignette, draw_lesion
 from device.preprocess import model_input, prepare, working_copy
@@ -101,3 +105,23 @@ def test_a_large_jpeg_is_unpacked_smaller_and_looks_the_same():
     assert reduced_HWC.shape[0] < whole_HWC.shape[0]
     difference = np.abs(by_the_device(content).astype(int) - prepare(whole_HWC, SPEC).astype(int))
     assert difference.mean() < 1.0
+
+
+@pytest.mark.parametrize("seed", [6, 7, 8])
+def test_halving_a_frame_of_12_megapixels_moves_no_answer(seed):
+    """Version 2 of the preprocessing: by a level on average at most, and by 0.01 in probability."""
+    drawn_HWC = draw_lesion(seed, diagnosis="MEL", height_px=380, width_px=507)
+    frame_HWC = cv2.resize(drawn_HWC, (4056, 3040), interpolation=cv2.INTER_CUBIC)
+    classifier = OnnxClassifier(Path("device/models/student.onnx"))
+    spec = classifier.manifest.preprocess
+    inputs = [
+        prepare(frame_HWC, spec.model_copy(update={"version": version})) for version in (1, 2)
+    ]
+    assert np.abs(inputs[0].astype(int) - inputs[1].astype(int)).mean() < 1.0
+    probabilities = [
+        probability_malignant(
+            classifier.classify(input_HWC).malignancy_logit, classifier.manifest.calibration
+        )
+        for input_HWC in inputs
+    ]
+    assert probabilities[0] == pytest.approx(probabilities[1], abs=0.01)

@@ -27,7 +27,7 @@ def six_stages(side_px: int, *, off: Collection[str] = ()) -> PreprocessSpec:
         off: Names of stages that are switched off.
     """
     return PreprocessSpec(
-        version=1,
+        version=2,
         stages=(
             FieldOfView(
                 enabled="field_of_view" not in off, dark_share=0.3, smallest_side_share=0.5

@@ -288,7 +288,7 @@ class TestStages:
     def test_another_version_of_the_stages_is_refused(self):
         """The same parameters would give other pixels."""
         with pytest.raises(ValidationError, match="version"):
-            PreprocessSpec(version=2, stages=(self.RESIZE,))
+            PreprocessSpec(version=3, stages=(self.RESIZE,))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from device.preprocess.denoise import denoise
 from device.preprocess.field_of_view import field_of_view
 from device.preprocess.hair_removal import remove_hair
 from device.preprocess.local_contrast import enhance_local_contrast
-from device.preprocess.resize import resize_area
+from device.preprocess.resize import halve_to, resize_area
 from tests.builders import a_picture, a_spec
 
 pytestmark = pytest.mark.portable
@@ -237,10 +237,38 @@ def test_two_area_resizes_equal_one(side_px):
     assert np.abs(prepare(picture, off) - direct).max() <= 1
 
 
-def test_the_working_copy_bounds_what_follows():
-    working = working_copy(a_picture(height_px=900, width_px=1200), a_spec(64))
-    assert working.shape == (256, 256, 3)
-    assert model_input(working, a_spec(64)).shape == (64, 64, 3)
+@pytest.mark.parametrize(("version", "side_px"), [(1, 256), (2, 225)])
+def test_the_working_copy_bounds_what_follows(version, side_px):
+    spec = a_spec(64).model_copy(update={"version": version})
+    working = working_copy(a_picture(height_px=900, width_px=1200), spec)
+    assert working.shape == (side_px, side_px, 3)
+    assert model_input(working, spec).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("height_px", [1021, 1024, 1300])
+def test_halving_looks_like_one_area_resize(height_px):
+    """Also where a side is odd, once or again and again, and an edge runs through the frame."""
+    picture = a_picture(height_px=height_px, width_px=height_px + 7)
+    picture[: height_px // 3] //= 2
+    square = a_spec(64, enabled=False).model_copy(update={"version": 2})
+    direct = prepare(picture, square.model_copy(update={"version": 1})).astype(int)
+    assert np.abs(prepare(picture, square) - direct).mean() < 1.0
+
+
+def test_what_need_not_be_halved_is_left_alone():
+    picture = a_picture(height_px=256, width_px=256)
+    assert halve_to(picture, 256) is picture
+    assert halve_to(picture, 255).shape == (128, 128, 3)
+    assert halve_to(picture, 1).shape == (1, 1, 3)
+
+
+def test_halving_takes_the_mean_of_four():
+    picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    picture[0, 0] = 200
+    picture[2:, 2:, 1] = 40
+    halved = halve_to(picture, 2)
+    assert halved[:, :, 0].tolist() == [[50, 0], [0, 0]]
+    assert halved[:, :, 1].tolist() == [[50, 0], [0, 40]]
 
 
 @pytest.mark.parametrize(
