@@ -9,6 +9,7 @@ from pathlib import Path
 from device import compose
 from device.api.application import describe
 from device.core.values import Result
+from device.service.memory import use_one_arena
 from device.settings import HistorySettings, ServerSettings, Settings
 from tests.fuzz.seeds import BOUNDARY, FORM, JPEG, PNG
 
@@ -132,7 +133,13 @@ def codes(answer):
 
 @contextmanager
 def open_box(folder):
-    """Compose a box whose state lies in *folder* and that keeps a few megabytes of pictures."""
+    """
+    Compose a box whose state lies in *folder* and that keeps a few megabytes of pictures.
+
+    It has one arena, as the daemon has: with one for each thread the memory grows whenever a large
+    picture meets another thread.
+    """
+    use_one_arena()
     settings = Settings(
         history=HistorySettings(path=Path(folder), keep_pictures=True, keep_bytes=8_000_000),
         server=ServerSettings(state_path=Path(folder), max_upload_bytes=LONGEST_BYTES - 1024),

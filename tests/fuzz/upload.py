@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def fuzz(folder, seconds):
     growth_mb = 0.0 if found else grown_mb(corpus)
     if growth_mb > MOST_GROWTH_MB:
         found = [f"expected at most {MOST_GROWTH_MB} MB of growth, found {growth_mb:.1f}"]
+        shutil.copytree(corpus, FINDINGS / "corpus", dirs_exist_ok=True)
     return {
         "seconds": seconds,
         **figures("".join(log)),
