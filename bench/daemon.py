@@ -77,8 +77,14 @@ def serving(model: Path) -> Iterator[Daemon]:
 
 
 def own_environment() -> dict[str, str]:
-    """Return the environment without what the bench sets for itself; see ``bench/run.py``."""
-    return {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    """
+    Return the environment of a process that is measured.
+
+    Without what the bench sets for itself (see ``bench/run.py``), and without what would let it
+    compile the box anew at each start: on a board the release lies there compiled.
+    """
+    left_out = ("OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 @contextmanager

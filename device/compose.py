@@ -42,6 +42,7 @@ from device.settings import (
 if TYPE_CHECKING:
     from device.access.certificate import Certificate
     from device.history import Archive
+    from device.service.daemon import Hooks
     from device.service.notify import Notifier
     from device.updates.updater import Updater
 
@@ -464,12 +465,15 @@ def serve(settings: Settings) -> None:
         AccessError: The certificate or the list of tokens cannot be used.
         ModelError: Without a model that passes its test there is no box.
     """
-    from device.service.daemon import Hooks, tls_context
-    from device.service.daemon import serve as serve_until_stopped
-    from device.service.memory import use_one_arena
-    from device.service.notify import Notifier
+    from device.service.memory import begin_start, use_one_arena
 
     use_one_arena()
+    begin_start()
+
+    from device.service.daemon import serve as serve_until_stopped
+    from device.service.daemon import tls_context
+    from device.service.notify import Notifier
+
     server = settings.server
     certificate = find_certificate(server)
     tls = None
@@ -499,27 +503,37 @@ def serve(settings: Settings) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     with appliance(settings, give_up=give_up, restart=restart, notifier=notifier) as parts:
-
-        def stopping() -> None:
-            notifier.stopping()
-            parts.bulletin.close()
-
         serve_until_stopped(
             build_application(parts, settings),
             host=server.host,
             port=server.port,
             tls=tls,
-            hooks=Hooks(
-                started=notifier.ready,
-                turned=parts.pulse,
-                turn_every_s=notifier.beat_every_s,
-                stopping=stopping,
-            ),
+            hooks=_hooks(parts, notifier),
         )
     if reasons:
         _end_stuck(reasons[0])
     if restarts:
         _start_again(restarts[0], notifier)
+
+
+def _hooks(parts: Appliance, notifier: Notifier) -> Hooks:
+    from device.service.daemon import Hooks
+    from device.service.memory import end_start
+
+    def started() -> None:
+        end_start()
+        notifier.ready()
+
+    def stopping() -> None:
+        notifier.stopping()
+        parts.bulletin.close()
+
+    return Hooks(
+        started=started,
+        turned=parts.pulse,
+        turn_every_s=notifier.beat_every_s,
+        stopping=stopping,
+    )
 
 
 def _end_stuck(why: str) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 LONGEST_CASE_S = 2.0
 """A model that takes longer for a picture is refused; the shipped one takes a tenth on the slowest
 board."""
-_WARM_UP_DRAWN_PX = 256
-"""Drawing a large lesion would take longer than all the rest of a start."""
+_SKIN, _LESION = (220, 180, 160), (110, 70, 60)
+"""sRGB, of the picture that warms a model up."""
 _log = logging.getLogger(__name__)
 
 
@@ -265,17 +265,18 @@ def _warm_up(classifier: SelfTestingClassifier) -> None:
     shall not be somebody's answer.
     """
     import cv2
+    import numpy as np
 
-    from device.drawing import draw_lesion
     from device.examine import examine
     from device.preprocess.pipeline import WORKING_FACTOR
 
     # A file, and larger than the working copy: else decoding and shrinking would stay cold.
     side_px = (WORKING_FACTOR + 1) * classifier.manifest.preprocess.side_px
-    drawn_HWC = draw_lesion(0, height_px=_WARM_UP_DRAWN_PX, width_px=_WARM_UP_DRAWN_PX)
+    picture_HWC = np.full((side_px, side_px, 3), _SKIN, dtype=np.uint8)
+    cv2.circle(picture_HWC, (side_px // 2, side_px // 2), side_px // 4, _LESION, cv2.FILLED)
     warm_up = Capture(
         source="warm-up",
         captured_at=datetime.now(timezone.utc),
-        encoded=cv2.imencode(".jpg", cv2.resize(drawn_HWC, (side_px, side_px)))[1].tobytes(),
+        encoded=cv2.imencode(".jpg", cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR))[1].tobytes(),
     )
     examine(warm_up, classifier, Recorder(time.perf_counter_ns), max_pixels=side_px**2)

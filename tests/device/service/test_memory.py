@@ -1,6 +1,7 @@
 """What the allocator is told; what it is worth is measured by ``bench.soak``."""
 
 import ctypes
+import gc
 import sys
 from types import SimpleNamespace
 
@@ -35,3 +36,16 @@ def test_a_library_without_it_is_left_alone(monkeypatch):
 )
 def test_the_gnu_library_takes_it():
     assert memory.use_one_arena()
+
+
+def test_no_garbage_is_looked_for_during_a_start():
+    frozen = gc.get_freeze_count()
+    try:
+        memory.begin_start()
+        assert not gc.isenabled()
+        memory.end_start()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > frozen
+    finally:
+        gc.enable()
+        gc.unfreeze()
