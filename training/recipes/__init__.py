@@ -11,7 +11,7 @@ from training.recipes.ham10000 import (
     student_control,
     student_distilled,
 )
-from training.recipes.teachers import teacher_paper, teacher_small
+from training.recipes.teachers import teacher_pair, teacher_paper, teacher_small
 from training.runs import RunConfig
 
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
@@ -22,6 +22,7 @@ RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "student_distilled": student_distilled,
     "teacher_paper": teacher_paper,
     "teacher_small": teacher_small,
+    "teacher_pair": teacher_pair,
 }
 
 
