@@ -53,7 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     show(result)
-    name = ("quick-" if result.is_quick else "") + ("bars-" if options.bars else "")
+    # Only what holds everything takes the place of the result that docs/performance.md shows.
+    name = "".join(
+        f"{word}-"
+        for word, applies in (
+            ("quick", result.is_quick),
+            ("bars", options.bars),
+            ("part", options.only is not None),
+        )
+        if applies
+    )
     stem = options.out / f"{name}{result.board.found}"
     write_result(result, stem.with_suffix(".json"))
     _write_for_people(result, stem)

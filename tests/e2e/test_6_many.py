@@ -109,7 +109,7 @@ def test_each_tells_what_it_knows_also_one_that_is_down(board, other, variables,
         parts = json.loads((into / one.name / "sbom.cdx.json").read_text())
         assert parts["bomFormat"] == "CycloneDX"
     assert "edgederm_answers_total" in (into / "board/metrics.txt").read_text()
-    measured = json.loads((into / "board/bench/quick-generic.json").read_text())
+    measured = json.loads((into / "board/bench/quick-part-generic.json").read_text())
     assert measured["press"]["whole"]["summary"]["count"] > 0
     files = [file for file in into.rglob("*") if file.is_file()]
     assert token not in "".join(file.read_text() for file in files)
