@@ -137,13 +137,26 @@ PANELS: Mapping[str, Callable[[PanelSettings], Lines]] = {
 
 
 def panel_lines(settings: PanelSettings) -> PanelLines:
-    """Return the board's lines, and in their place those that were set."""
+    """
+    Return the board's lines, and in their place those that were set.
+
+    Raises:
+        SettingsError: Two of button and LEDs would share a line.
+    """
     chosen = {
         name: getattr(settings, name)
         for name in ("chip", "button", "red", "green", "blue")
         if getattr(settings, name) is not None
     }
-    return replace(find_board(settings.board).lines, **chosen)
+    board = find_board(settings.board)
+    lines = replace(board.lines, **chosen)
+    used = (lines.button, lines.red, lines.green, lines.blue)
+    if len(set(used)) < len(used):
+        raise SettingsError(
+            f"panel: expected a line each for button, red, green and blue, found {', '.join(used)} "
+            f"(those that are not set are the defaults of {board.title}); set the other one too"
+        )
+    return lines
 
 
 def walk_panel(

@@ -65,7 +65,7 @@ class Listeners:
         Answer with what happens from now on.
 
         Args:
-            is_admitted: Whether who listens may still do so; asked with every sign of life.
+            is_admitted: Whether who listens may still do so; asked before anything is told.
 
         Raises:
             BusyError: Too many listen already.
@@ -89,7 +89,7 @@ class Listeners:
         loop = asyncio.get_running_loop()
         yield f"retry: {_RETRY_MS}\n\n".encode()
         shown, told_s = "", loop.time()
-        while not news.is_over:
+        while not news.is_over and is_admitted():
             now = self._state().model_dump_json()
             if now != shown:
                 shown, told_s = now, loop.time()
@@ -101,8 +101,6 @@ class Listeners:
                 yield _event("missed", "{}")
                 return
             if loop.time() - told_s >= self._heartbeat_s:
-                if not is_admitted():
-                    return
                 told_s = loop.time()
                 yield b":\n\n"
             await news.wait(self._look_s)

@@ -190,8 +190,8 @@ class BoundedCamera:
 
 def _burst_of(stream: Stream, frames: int, called_s: float, deadline_s: float) -> Capture:
     """Take *frames* under one exposure and return the sharpest."""
-    stream.settle(called_s, deadline_s)
     try:
+        stream.settle(called_s, deadline_s)
         best = stream.take(called_s, deadline_s)
         for number in range(1, frames):
             if best.pixels_HWC is None:

@@ -137,8 +137,8 @@ class Frames(Protocol):
         Raises:
             BusyError: Too many ask already.
 
-        The future fails as that of :meth:`request`, and with BusyError while the camera is taking
-        frames to be scored.  Any thread.
+        It waits its turn behind frames to be scored that were asked for before.  The future fails
+        as that of :meth:`request`.  Any thread.
         """
         ...
 

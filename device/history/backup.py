@@ -7,6 +7,7 @@ what stands there about erasures and consent is done again to the copy.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from device.history.rows import microseconds
 from device.history.store import Stamp
 from device.history.transaction import transaction
 
+_log = logging.getLogger(__name__)
 _CONSENT = {"consent given": True, "consent withdrawn": False}
 
 
@@ -104,6 +106,12 @@ def _carry_over(live: sqlite3.Connection, prepared: sqlite3.Connection) -> None:
         trail = cursor.fetchall()
     with closing(prepared.execute(f"SELECT {columns} FROM audit")) as cursor:  # noqa: S608 - the same
         known = set(cursor.fetchall())
+    if known - set(trail):
+        _log.warning(
+            "event=history.trail_gone detail=%r",
+            "the box does not remember what the backup does: its database was lost since. Erasures "
+            "and withdrawn consent after the backup are not known; see whether any must be repeated",
+        )
     with closing(
         live.execute("SELECT max(highest, (SELECT coalesce(max(sequence), 0) FROM result)) "
                      "FROM counter")

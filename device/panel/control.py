@@ -116,12 +116,13 @@ class Control:
         self._note(current.press, PressOutcome.ANSWERED, result)
 
     def failed(self, number: int, error: BaseException, now_ns: int) -> None:
-        """Light that the examination *number* gave no answer; a full queue is only a blink."""
+        """Light that the examination *number* gave no answer; a full queue is no fault."""
         current = self._current
         if current is None or current.number != number:
             return
         if isinstance(error, BusyError):
             self._over(now_ns)
+            self._forget()
             self._refuse(current.press, PressOutcome.REFUSED_BUSY, now_ns)
         else:
             self._no_answer(current, now_ns, str(error) or type(error).__name__)
@@ -239,10 +240,14 @@ class Control:
     def _no_answer(self, examination: _Examination, now_ns: int, why: str) -> None:
         _log.error("event=panel.no_answer detail=%r", why)
         self._over(now_ns)
-        # What was before may be another person's.
-        self._last = None
+        self._forget()
         self._light.show(None, now_ns)
         self._note(examination.press, PressOutcome.FAILED)
+
+    def _forget(self) -> None:
+        """Let go of the answer before: it may be another person's."""
+        self._last = None
+        self._light.forget()
 
     def _over(self, now_ns: int) -> None:
         self._current = None

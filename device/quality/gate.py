@@ -2,8 +2,9 @@
 The quality gate: a picture that shows nothing gets ``retake`` and a reason a person can act on.
 
 Every measure is dimensionless (colors in CIE Lab apart) and taken on the working copy.  Light and
-sharpness are measured after an area resize to at most 512 pixels, with the limits of the model's
-contract; all that concerns structure at one size for all pictures, 128 pixels, so that a limit
+sharpness have their limits in the model's contract, and sharpness is measured after an area resize
+to at most 256 pixels: a size that the working copy of every large frame has, whichever version of
+the preprocessing made it; all that concerns structure at one size for all pictures, 128 pixels, so that a limit
 found on the 150 pixels of a research set holds for a camera.  Those limits stand here: they belong
 to these measures and to no model, and a model made before them needs no new export.  Where they
 come from: ``docs/quality.md``, which ``python -m training.evaluate.quality`` measures again.
@@ -31,7 +32,7 @@ from device.quality.lesion import (
 Plane: TypeAlias = NDArray[Any]
 """uint8 ``[H, W]`` or ``[H, W, 3]``, as OpenCV hands it out."""
 
-_SHARPNESS_SIDE_PX = 512
+_SHARPNESS_SIDE_PX = 256
 _SATURATED_LEVEL = 250
 _SIDE_PX = 128
 _SOFT_SIGMA_PX = 1.0

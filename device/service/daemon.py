@@ -38,6 +38,8 @@ UNREAD_TIMEOUT_S = 30.0
 """Seconds after which the kernel drops a client that does not take what it is sent."""
 HEAD_TIMEOUT_S = 10.0
 """Seconds for the head of a request, from the moment when the connection waits for one."""
+UNREAD_BODY_S = 5.0
+"""Seconds for the rest of a body after its request was answered without it."""
 
 
 class Connection(H11Protocol):
@@ -48,6 +50,7 @@ class Connection(H11Protocol):
     """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _body_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or close it at once."""
@@ -61,14 +64,28 @@ class Connection(H11Protocol):
             self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection and its timer."""
+        """Forget the connection and its timers."""
         super().connection_lost(exc)
         self._stop_timer()
+        if self._body_timer is not None:
+            self._body_timer.cancel()
 
     def handle_events(self) -> None:
         """Go on with what has come."""
         super().handle_events()
         self._watch_head()
+
+    def on_response_complete(self) -> None:
+        """Wait no longer than a moment for the rest of a body that was answered without it."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY and self._body_timer is None:
+            self._body_timer = self.loop.call_later(UNREAD_BODY_S, self._end_unread)
+
+    def _end_unread(self) -> None:
+        self._body_timer = None
+        # Uvicorn's cycle knows of the request that was read last, perhaps the one after.
+        if self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP as all else is answered; no middleware ever sees it."""

@@ -8,6 +8,7 @@ import pytest
 
 from device import compose
 from device.board import BOARDS
+from device.core.errors import SettingsError
 from device.preprocess import pipeline
 from device.settings import ModelSettings, PanelSettings
 from tests.builders import a_model_file
@@ -36,6 +37,11 @@ def test_a_panel_has_the_lines_of_its_board(board):
 def test_lines_that_are_set_take_the_place_of_the_boards():
     lines = compose.panel_lines(PanelSettings(board="pi4", chip="expander", blue="3"))
     assert lines == replace(BOARDS["pi4"].lines, chip="expander", blue="3")
+
+
+def test_a_line_that_is_set_and_another_ones_default_is_refused():
+    with pytest.raises(SettingsError, match="a line each for button, red, green and blue"):
+        compose.panel_lines(PanelSettings(board="pi4", red=BOARDS["pi4"].lines.blue))
 
 
 def test_every_kind_of_panel_but_none_can_be_made():

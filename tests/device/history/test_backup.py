@@ -122,6 +122,18 @@ class TestRestore:
         archive.restore(tmp_path / "copy.sqlite", actor="t").result(30)
         assert not archive.result(result_id).result(30).consent
 
+    def test_what_nobody_remembers_is_told(self, copy, tmp_path, caplog):
+        """A new card: what was erased since the backup is known to nobody."""
+        other = a_history(tmp_path / "new")
+        with other:
+            other.restore(copy, actor="t").result(30)
+        assert "event=history.trail_gone" in caplog.text
+
+    def test_what_the_box_remembers_is_told_to_nobody(self, archive, record, copy, caplog):
+        archive.delete(record(), actor="t").result(30)
+        archive.restore(copy, actor="t").result(30)
+        assert "event=history.trail_gone" not in caplog.text
+
     def test_the_trail_outlives_it(self, archive, record, copy):
         archive.delete(record(), actor="api").result(30)
         archive.restore(copy, actor="t").result(30)

@@ -90,6 +90,33 @@ def test_a_body_may_take_longer_than_a_head(connect):
     assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
 
 
+def test_a_body_that_nobody_reads_does_not_hold_a_connection(connect, monkeypatch):
+    """One byte now and then would otherwise do it for ever, without a token."""
+    monkeypatch.setattr(daemon, "UNREAD_BODY_S", 0.5)
+    client = connect()
+    client.sendall(
+        b"POST /at-once HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"
+    )
+    assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+    began_s = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() - began_s < 10:
+            client.sendall(b"x")
+            time.sleep(0.05)
+    assert time.monotonic() - began_s < 10
+
+
+def test_a_body_that_comes_whole_behind_its_answer_keeps_the_connection(connect, monkeypatch):
+    monkeypatch.setattr(daemon, "UNREAD_BODY_S", 0.3)
+    client = connect()
+    client.sendall(b"POST /at-once HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n")
+    assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+    client.sendall(b"xx")
+    time.sleep(0.6)
+    client.sendall(REQUEST)
+    assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
+
+
 def test_one_too_many_is_closed_at_once_and_the_others_are_answered(connect, monkeypatch):
     monkeypatch.setattr(daemon, "HEAD_TIMEOUT_S", 30.0)
     clients = [connect() for _ in range(3)]

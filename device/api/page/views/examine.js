@@ -67,7 +67,10 @@ export function showExamine(main, { signal }) {
     if (isBusy || detail.source === "upload" || detail.id === shownId) return;
     announce(say("examine.heard", { word: say(`result.${detail.result}.word`) }));
     const isTyping = answer.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
-    if (!isTyping) put(await shown(detail, null));
+    if (isTyping) return;
+    const place = await shown(detail, null);
+    // Meanwhile a newer one may have come, or somebody's own picture.
+    if (!isBusy && shownId === detail.id) put(place);
   }, { signal });
 
   async function examine(work) {

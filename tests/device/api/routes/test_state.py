@@ -185,6 +185,25 @@ def test_who_may_listen_no_more_hears_no_more(listeners):
     assert listeners.count == 0
 
 
+def test_who_may_listen_no_more_hears_no_more_on_a_busy_box_either(box):
+    allowed = [True]
+
+    def state():
+        box.state = box.state.model_copy(update={"waiting": box.state.waiting + 1})
+        return box.state
+
+    busy = Listeners(box.bulletin, state, look_s=0.01, heartbeat_s=3600)
+
+    async def work():
+        listener = Listener(await asgi(busy, lambda: allowed[0]))
+        await listener.until(has(3, "state"))
+        allowed[0] = False
+        await listener.task
+
+    run(work())
+    assert busy.count == 0
+
+
 @pytest.mark.parametrize("way", ["bearer", "session", "unreadable"])
 def test_a_stream_ends_with_the_token_that_opened_it(box, monkeypatch, way):
     monkeypatch.setattr(Listeners.__init__, "__kwdefaults__", {"look_s": 0.01, "heartbeat_s": 0.02})
