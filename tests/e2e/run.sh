@@ -51,4 +51,4 @@ export EDGEDERM_E2E_ROOT=$root EDGEDERM_E2E_GROUP=$group EDGEDERM_E2E_DEPLOY_PYT
 # shellcheck disable=SC2016 # for the inner shell
 unshare --mount --net --pid --fork --kill-child=KILL --mount-proc \
     sh -c 'mount -t tmpfs tmpfs /run && exec "$@"' sh \
-    "$python" -m pytest tests/e2e -p no:cacheprovider --override-ini=norecursedirs= "$@"
+    "$python" -m pytest tests/e2e -p no:cacheprovider --override-ini=norecursedirs=.hypothesis "$@"

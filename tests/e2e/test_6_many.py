@@ -91,8 +91,8 @@ def test_one_trusts_no_key_and_the_other_takes_the_model(board, other, variables
 def test_each_tells_what_it_knows_also_one_that_is_down(board, other, variables, token):
     other.root("systemctl stop edgederm")
     board.root(
-        "runuser -u edgederm -- sh -c 'cd /tmp && env -i PATH=$PATH STATE_DIRECTORY=/var/lib/edgederm "
-        "/opt/edgederm/current/bin/python -m bench.run --quick --only presses'"
+        "cd /tmp && runuser -u edgederm -- env -i PATH=$PATH STATE_DIRECTORY=/var/lib/edgederm "
+        "/opt/edgederm/current/bin/python -m bench.run --quick --only presses"
     )
     inventory = board.inventory(variables, others={"other": other.host(), "gone": GONE})
     into = ARTIFACTS / "collected"
