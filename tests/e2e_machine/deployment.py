@@ -7,7 +7,6 @@ import time
 
 from tests.bundles import Signer, a_key_folder
 from tests.e2e.board import PATIENCE
-from tests.e2e_machine.accelerator import EMULATED, accelerator
 from tests.e2e_machine.machine import SAMPLES
 
 SETTINGS = {
@@ -62,7 +61,6 @@ def measured(found):
     about = {
         "whole run": round(time.time() - int(os.environ["EDGEDERM_E2E_BEGAN"])),
         "patience": PATIENCE,
-        "processor": "emulated" if accelerator() == EMULATED else "this machine's own, by KVM",
         "load at the end": round(os.getloadavg()[0], 1),
     }
     prepared = json.loads(os.environ["EDGEDERM_E2E_PREPARED"])

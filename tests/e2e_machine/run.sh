@@ -29,6 +29,6 @@ release_s=$((SECONDS - began))
 echo "release: $release_s s"
 export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_IMAGE=$image EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
 export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_s}"
-# 3, and more on a busy machine: without KVM everything is emulated.
+# At least 3 and more on a busy machine: everything is emulated.
 export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}
 unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@"
