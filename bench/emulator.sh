@@ -64,6 +64,10 @@ if [ ! -d "$cache/root" ]; then
     rm -rf "$cache/root.unfinished"
     mmdebstrap --quiet --architectures=arm64 --variant=extract --include=python3,libstdc++6 \
         trixie "$cache/root.unfinished" >&2
+    # The package that brings these links is not among those that are only unpacked.
+    for folder in bin lib lib64 sbin; do
+        [ -e "$cache/root.unfinished/$folder" ] || ln -s "usr/$folder" "$cache/root.unfinished/$folder"
+    done
     mv "$cache/root.unfinished" "$cache/root"
 fi
 
