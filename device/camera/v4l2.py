@@ -117,8 +117,8 @@ class _V4L2Stream:
             self._height_px,
             self._buffers,
         )
-        # A camera remembers its controls when nobody has it open: another program, or a process that
-        # was killed in the middle of a burst, may have left them held.
+        # A camera remembers its controls when nobody has it open: another program, or a process
+        # that was killed in the middle of a burst, may have left them held.
         video.set(cv2.CAP_PROP_AUTO_EXPOSURE, _EXPOSURE_AUTO)
         video.set(cv2.CAP_PROP_AUTO_WB, 1)
         # The first grab starts the stream; automatic exposure settles from here on.

@@ -110,7 +110,7 @@ def _carry_over(live: sqlite3.Connection, prepared: sqlite3.Connection) -> None:
         _log.warning(
             "event=history.trail_gone detail=%r",
             "the box does not remember what the backup does: its database was lost since. Erasures "
-            "and withdrawn consent after the backup are not known; see whether any must be repeated",
+            "and withdrawn consent after the backup are not known; repeat those that you know of",
         )
     with closing(
         live.execute("SELECT max(highest, (SELECT coalesce(max(sequence), 0) FROM result)) "

@@ -4,10 +4,11 @@ The quality gate: a picture that shows nothing gets ``retake`` and a reason a pe
 Every measure is dimensionless (colors in CIE Lab apart) and taken on the working copy.  Light and
 sharpness have their limits in the model's contract, and sharpness is measured after an area resize
 to at most 256 pixels: a size that the working copy of every large frame has, whichever version of
-the preprocessing made it; all that concerns structure at one size for all pictures, 128 pixels, so that a limit
-found on the 150 pixels of a research set holds for a camera.  Those limits stand here: they belong
-to these measures and to no model, and a model made before them needs no new export.  Where they
-come from: ``docs/quality.md``, which ``python -m training.evaluate.quality`` measures again.
+the preprocessing made it.  All that concerns structure is measured at one size for all pictures,
+128 pixels, so that a limit found on the 150 pixels of a research set holds for a camera.  Those
+limits stand here: they belong to these measures and to no model, and a model made before them needs
+no new export.  Where they come from: ``docs/quality.md``, which
+``python -m training.evaluate.quality`` measures again.
 """
 
 from __future__ import annotations
