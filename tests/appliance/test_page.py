@@ -95,7 +95,7 @@ def page(visit, box):
 
 
 def png(picture_HWC=None):
-    picture_HWC = a_picture(3) if picture_HWC is None else picture_HWC
+    picture_HWC = a_picture(2) if picture_HWC is None else picture_HWC
     return cv2.imencode(".png", picture_HWC[:, :, ::-1])[1].tobytes()
 
 
