@@ -101,7 +101,7 @@ def forms():
 
 
 def drawn(height_px=128, width_px=None):
-    return Image.fromarray(draw_lesion(1, height_px=height_px, width_px=width_px or height_px))
+    return Image.fromarray(draw_lesion(0, height_px=height_px, width_px=width_px or height_px))
 
 
 def veiled(mode, alpha):
