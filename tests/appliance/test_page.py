@@ -773,10 +773,12 @@ def test_nothing_shuts_anybody_out(visit, box, size, scheme):
         # Nothing runs out of the screen sideways, nor out of the narrowest phone's.
         for width in (320, size[0]):
             page.set_viewport_size({"width": width, "height": size[1]})
-            try:
-                # The new width reaches the page some time after it was set.
-                page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
-            except sync_api.TimeoutError:
+            # The new width reaches the page some time after it was set.
+            for _ in range(50):
+                if page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+                    break
+                page.wait_for_timeout(100)
+            else:
                 pytest.fail(f"{name}: wider than {width} px")
 
     look("first visit")
