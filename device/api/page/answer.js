@@ -133,7 +133,7 @@ function quality(result, model) {
         "tr",
         {},
         make("th", { scope: "row" }, sayOr(`quality.${name}`, name)),
-        make("td", {}, sayNumber(value, 4)),
+        make("td", {}, sayNumber(value, value < 1 ? 4 : 1)),
         make("td", {}, limit ? sayLimit(limit) : say("quality.no_limit")),
       );
     });
