@@ -150,11 +150,11 @@ def panel_lines(settings: PanelSettings) -> PanelLines:
     }
     board = find_board(settings.board)
     lines = replace(board.lines, **chosen)
-    used = (lines.button, lines.red, lines.green, lines.blue)
-    if len(set(used)) < len(used):
+    if len(set(lines.all)) < len(lines.all):
         raise SettingsError(
-            f"panel: expected a line each for button, red, green and blue, found {', '.join(used)} "
-            f"(those that are not set are the defaults of {board.title}); set the other one too"
+            "panel: expected a line each for button, red, green and blue, found "
+            f"{', '.join(lines.all)} (those that are not set are the defaults of {board.title}); "
+            "set the other one too"
         )
     return lines
 

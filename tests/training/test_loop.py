@@ -35,10 +35,10 @@ from training.teaching import LiveLesson
 
 ROOT = Path(__file__).resolve().parents[2]
 TEN_STEPS = Path(__file__).with_name("ten_steps.json")
-TOLERANCE, LATER_TOLERANCE = 1e-3, 2e-2
-"""AVX2 and AVX-512 round differently in the last bit, and each step multiplies that by three."""
 SURE_STEPS = 4
-"""Of a loss; other processors add in another order."""
+TOLERANCE, LATER_TOLERANCE = 1e-3, 2e-2
+"""Of a loss, in the first SURE_STEPS and after them: processors add in different orders, and each
+step multiplies the difference by about three."""
 PROCESS_NOISE = 0.05
 """Of the validation AUROC: each process normalises over its own half of a batch."""
 

@@ -62,6 +62,16 @@ def is_closed(client):
         return True
 
 
+def is_cut_off(client, byte):
+    """Whether it is within ten seconds, while *byte* drips."""
+    began_s = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() - began_s < 10:
+            client.sendall(byte)
+            time.sleep(0.05)
+    return time.monotonic() - began_s < 10
+
+
 def test_a_connection_that_says_nothing_is_closed(connect):
     began_s = time.monotonic()
     assert is_closed(connect())
@@ -72,12 +82,7 @@ def test_a_head_that_drips_is_cut_off_also_behind_an_answer(connect):
     client = connect()
     client.sendall(REQUEST)
     assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
-    began_s = time.monotonic()
-    with contextlib.suppress(ConnectionError):
-        while time.monotonic() - began_s < 10:
-            client.sendall(b"G")
-            time.sleep(0.05)
-    assert time.monotonic() - began_s < 10
+    assert is_cut_off(client, b"G")
 
 
 def test_a_body_may_take_longer_than_a_head(connect):
@@ -98,12 +103,7 @@ def test_a_body_that_nobody_reads_does_not_hold_a_connection(connect, monkeypatc
         b"POST /at-once HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n"
     )
     assert client.recv(1000).startswith(b"HTTP/1.1 204 ")
-    began_s = time.monotonic()
-    with contextlib.suppress(ConnectionError):
-        while time.monotonic() - began_s < 10:
-            client.sendall(b"x")
-            time.sleep(0.05)
-    assert time.monotonic() - began_s < 10
+    assert is_cut_off(client, b"x")
 
 
 def test_a_body_that_comes_whole_behind_its_answer_keeps_the_connection(connect, monkeypatch):
