@@ -155,10 +155,10 @@ def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> 
             f"teacher {run}: expected the student's own pictures and split, found others; a "
             "teacher that saw a test lesion would give it away"
         )
-    if taught.variants != config.variants:
+    if taught.variants not in (1, config.variants):
         raise RunError(
             f"teacher {run}: expected {config.variants} variants of each picture, as the student "
-            f"has, found {taught.variants}"
+            f"has, or the plain one alone, found {taught.variants}"
         )
     teacher = load_best(run).to(accelerator.device)
     if not isinstance(teacher, FusedTeacher):

@@ -30,8 +30,14 @@ class View:
     def show(
         self, part: PreparedPart, indices_B: NDArray[np.int64], device: torch.device
     ) -> Tensor:
-        """Return some pictures of *part* as this view has them, fp32 ``[B, C, S, S]``."""
-        x_BCHW = part.pictures(indices_B, self.variant_N[indices_B]).to(device)
+        """
+        Return some pictures of *part* as this view has them, fp32 ``[B, C, S, S]``.
+
+        A part of one variant shows that one: a teacher of plain pictures sees them turned and
+        scaled as its student does, and without the hair that was drawn over the student's.
+        """
+        variant_B = self.variant_N[indices_B] if len(part.pixels_VNSSC) > 1 else 0 * indices_B
+        x_BCHW = part.pictures(indices_B, variant_B).to(device)
         if self.changes is None:
             return x_BCHW
         return apply_changes(x_BCHW, self.changes.of(torch.from_numpy(indices_B)))

@@ -39,3 +39,14 @@ def test_the_plain_view_is_what_the_device_sees():
     part = a_part(3, variants=2)
     shown = plain_view(3).show(part, np.arange(3), CPU).permute(0, 2, 3, 1).numpy() * 255
     np.testing.assert_allclose(shown, part.pixels_VNSSC[0], atol=1e-3)
+
+
+def test_a_part_of_one_variant_is_shown_changed_alike():
+    """The teacher of a student may know its pictures without what was drawn over them."""
+    both, plain = a_part(6, variants=2), a_part(6)
+    view, of_plain = (draw_view(6, count, AugmentConfig(), seed=1) for count in (2, 1))
+    shown = view.show(plain, np.arange(6), CPU)
+    assert torch.equal(shown, of_plain.show(plain, np.arange(6), CPU))
+    same = torch.from_numpy(view.variant_N == 0)
+    assert torch.equal(shown[same], view.show(both, np.arange(6), CPU)[same])
+    assert not torch.equal(shown, view.show(both, np.arange(6), CPU))
