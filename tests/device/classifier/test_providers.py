@@ -5,8 +5,6 @@ No accelerator is at hand, so a session on the CPU says that it is one.  What it
 computed, and the comparison is the one that ships.
 """
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,10 +13,10 @@ from device.classifier import OnnxClassifier
 from device.classifier.providers import CHOICES, CPU, PROBES, make_session
 from device.core.errors import ModelError
 from device.drawing import draw_lesion
+from device.settings import SHIPPED_MODEL
 
 pytestmark = pytest.mark.portable
 
-MODEL = Path("device/models/student.onnx")
 NAMES = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
@@ -60,7 +58,7 @@ class Runtime:
 
 
 def load(provider, runtime, *, falls_back=False):
-    return OnnxClassifier(MODEL, provider=provider, falls_back=falls_back, make=runtime)
+    return OnnxClassifier(SHIPPED_MODEL, provider=provider, falls_back=falls_back, make=runtime)
 
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
@@ -105,7 +103,7 @@ def test_where_it_may_the_cpu_takes_over_and_the_log_says_why(runtime, caplog):
     classifier = load("cuda", runtime, falls_back=True)
     assert classifier.provider == "cpu"
     assert "event=model.provider_refused provider=cuda" in caplog.text
-    expected = OnnxClassifier(MODEL)
+    expected = OnnxClassifier(SHIPPED_MODEL)
     picture = draw_lesion(3, height_px=128, width_px=128)
     assert (
         classifier.classify(picture).malignancy_logit == expected.classify(picture).malignancy_logit
@@ -117,7 +115,7 @@ def test_this_runtime_has_the_cpu_alone_and_says_so():
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this runtime has CUDA")
     with pytest.raises(ModelError, match="found CPUExecutionProvider"):
-        OnnxClassifier(MODEL, provider="cuda", falls_back=False)
+        OnnxClassifier(SHIPPED_MODEL, provider="cuda", falls_back=False)
 
 
 def test_whatever_is_chosen_the_cpu_stands_behind_it():
