@@ -42,7 +42,7 @@ def test_the_box_runs_walled_in_with_camera_and_lines(board, token, times):
     times["systemd-analyze security"] = score = float(line.split(": ")[1].split()[0])
     assert score <= 1.8
     used = board.root("cat /sys/kernel/debug/gpio")
-    assert used.count("|edgederm ") == 4  # A button and three LEDs.
+    assert used.count("(edgederm)") == 4  # A button and three LEDs.
     status, body = board.ask("/classify", token=token)
     assert (status, body["source"]) == (200, "v4l2")
 
