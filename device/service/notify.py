@@ -63,8 +63,13 @@ class Notifier:
         self._send(self._status())
 
     def _status(self) -> str:
-        parts = [f"{part}: {problem}" for part, problem in sorted(self._problems.items())]
-        return "STATUS=" + (" ".join("; ".join(parts).split())[:_LONGEST_STATUS] or "ready")
+        # Each has its share of the line: a long one must not hide which others fail too.
+        room = _LONGEST_STATUS // max(1, len(self._problems)) - len("; ")
+        parts = [
+            " ".join(f"{part}: {problem}".split())[:room]
+            for part, problem in sorted(self._problems.items())
+        ]
+        return "STATUS=" + ("; ".join(parts) or "ready")
 
     def _send(self, *lines: str) -> None:
         if not self._address:

@@ -200,3 +200,44 @@ def test_the_command_answers_in_json_and_by_its_status(machine, capsys, tmp_path
     }  # fmt: skip
     assert activate.main(["--back"], machine.board) == 1
     assert json.loads(capsys.readouterr().out)["state"] == "refused"
+
+
+class PowerCutError(Exception):
+    """Nothing after it happened."""
+
+
+def cut_while_watching(machine, name, settings):
+    def sleep(seconds):
+        raise PowerCutError
+
+    machine.board.sleep = sleep
+    with pytest.raises(PowerCutError):
+        machine.switch(name, settings)
+
+
+def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
+    machine.switch("1.0", "a")
+    machine.add("2.0")
+    cut_while_watching(machine, "2.0", "b")
+    assert machine.board.linked("current") == "2.0"
+    outcome = activate.settle(machine.board)
+    assert "2.0 was not watched to the end" in outcome["problems"]
+    assert machine.board.linked("current") == "1.0"
+    assert machine.board.settings.read_text() == "a"
+    assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
+
+
+@pytest.mark.parametrize("does", ["works", "dies"])
+def test_a_watch_that_was_over_leaves_nothing_to_settle(machine, does):
+    machine.switch("1.0", "a")
+    machine.add("2.0", does)
+    machine.switch("2.0", "b")
+    current = machine.board.linked("current")
+    assert activate.settle(machine.board)["state"] == "unchanged"
+    assert machine.board.linked("current") == current
+
+
+def test_a_first_release_has_nothing_to_go_back_to(machine):
+    cut_while_watching(machine, "1.0", "a")
+    assert activate.settle(machine.board)["state"] == "unchanged"
+    assert machine.board.linked("current") == "1.0"

@@ -49,6 +49,19 @@ def test_a_long_problem_is_cut_to_a_line(heard):
     assert len(hear()) < 250
 
 
+def test_a_long_problem_hides_no_other(heard):
+    """Whoever switches releases reads there which parts fail."""
+    environment, hear = heard
+    notifier = Notifier(environment)
+    notifier.report("camera", "word " * 1000)
+    hear()
+    notifier.report("history", "full " * 1000)
+    said = hear()
+    assert said.startswith("STATUS=camera: word")
+    assert "; history: full" in said
+    assert len(said) < 250
+
+
 def test_the_end_and_the_beat_are_told(heard):
     environment, hear = heard
     notifier = Notifier(environment)

@@ -5,6 +5,7 @@ Switch the box to a release and settings, see it healthy, and go back by itself 
     edgederm-activate --release NAME --settings FILE
     edgederm-activate --back
     edgederm-activate --again
+    edgederm-activate --settle
 
 Runs on the board, so that a connection that breaks leaves no box half switched.  Needs the system's
 Python (3.10 or newer) and nothing else.  The last line printed is JSON.
@@ -33,6 +34,8 @@ _ALWAYS_NEEDED = frozenset({"model", "history"})
 """Parts without which there is no answer; a camera may be missing on the technician's desk."""
 _PART = re.compile(r"(?:^|; )(model|camera|history): ")
 _ANSWER_S = 10.0
+_TRIAL = "on-trial.json"
+"""What to go back to, as long as a release is watched; there after a power cut in that time."""
 _READ_SETTINGS = """
 import json, pathlib, sys
 from device.settings import load_settings
@@ -103,6 +106,9 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     what.add_argument("--release", metavar="NAME", help="a folder below /opt/edgederm/releases")
     what.add_argument("--back", action="store_true", help="to the release before")
     what.add_argument("--again", action="store_true", help="start the same one anew")
+    what.add_argument(
+        "--settle", action="store_true", help="at boot: back from one whose watch was cut short"
+    )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="those that are there, else")
     parser.add_argument("--restart", action="store_true", help="also when nothing changes")
     parser.add_argument("--keep", type=int, default=3, metavar="N", help="releases; 3 if not said")
@@ -116,6 +122,8 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
             outcome = back(board)
         elif options.again:
             outcome = again(board)
+        elif options.settle:
+            outcome = settle(board)
         else:
             settings = (options.settings or board.settings).read_text(encoding="utf-8")
             outcome = switch(board, options.release, settings, restarts=options.restart)
@@ -147,12 +155,16 @@ def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict
         if not health.problems and not health.parts & _ALWAYS_NEEDED:
             return {"state": "unchanged", "problems": []}
     before = look(board, None).parts if old_release else None
+    if old_release is not None and old_settings is not None:
+        kept = {"release": old_release, "settings": old_settings}
+        _write(board.link(_TRIAL), json.dumps(kept), mode=0o600)
     _put(board, release, settings)
     problems = start(board, address, before)
     if not problems:
         if old_release not in {None, release}:
             _relink(board.link("previous"), Path("releases") / str(old_release))
         _write(board.releases / release / "edgederm.toml", settings)
+        _end_trial(board)
         return {"state": "switched", "problems": []}
     journal = board.run(["journalctl", "-u", UNIT, "-n", "40", "-o", "cat", "--no-pager"])[1]
     if old_release is None or old_settings is None:
@@ -160,6 +172,7 @@ def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict
         board.link("current").unlink(missing_ok=True)
         return {"state": "failed", "problems": problems, "journal": journal.splitlines()}
     _put(board, old_release, old_settings)
+    _end_trial(board)
     again = start(board, look_ahead(board, old_release, old_settings), before)
     state = "failed" if again else "returned"
     return {"state": state, "problems": problems + again, "journal": journal.splitlines()}
@@ -192,6 +205,23 @@ def again(board: Board) -> dict[str, object]:
     return switch(board, current, board.settings.read_text(encoding="utf-8"), restarts=True)
 
 
+def settle(board: Board) -> dict[str, object]:
+    """
+    Put back what was there before a switch that the power, or a crash, cut short.
+
+    Run at boot, before the service is started: what was not seen healthy to the end is not kept.
+    """
+    try:
+        kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"state": "unchanged", "problems": []}
+    release, settings = str(kept["release"]), str(kept["settings"])
+    given_up = board.linked("current")
+    _put(board, release, settings)
+    _end_trial(board)
+    return {"state": "switched", "problems": [f"{given_up} was not watched to the end"]}
+
+
 def look_ahead(board: Board, release: str, settings: str) -> str | None:
     """
     Let a release read its settings while another one is still at work.
@@ -210,7 +240,9 @@ def look_ahead(board: Board, release: str, settings: str) -> str | None:
     tried = board.settings.with_name(".edgederm.toml.tried")
     _write(tried, settings)
     try:
-        status, text = board.run([str(folder / "bin/python"), "-c", _READ_SETTINGS, str(tried)])
+        status, text = board.run(
+            [str(folder / "bin/python"), "-I", "-c", _READ_SETTINGS, str(tried)]
+        )
     finally:
         tried.unlink()
     if status:
@@ -285,13 +317,18 @@ def _put(board: Board, release: str, settings: str) -> None:
     _relink(board.link("current"), Path("releases") / release)
 
 
-def _write(path: Path, text: str) -> None:
+def _end_trial(board: Board) -> None:
+    board.link(_TRIAL).unlink(missing_ok=True)
+    _sync(board.link(_TRIAL).parent)
+
+
+def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file whole or not at all, also when the power goes."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     with unfinished.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        os.fchmod(file.fileno(), 0o644)
+        os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     unfinished.replace(path)
     _sync(path.parent)
