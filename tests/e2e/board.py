@@ -221,7 +221,9 @@ class Board:
             cwd=source / "deploy/ansible", capture_output=True, text=True, check=False,
             timeout=300 * PATIENCE, stdin=subprocess.DEVNULL,
             env={
-                **os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": str(self.folder / "ansible"),
+                # Another time zone than the board's: its clock is right all the same.
+                **os.environ, "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8",
+                "ANSIBLE_HOME": str(self.folder / "ansible"),
                 "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
             },
         )  # fmt: skip

@@ -55,6 +55,30 @@ def test_an_unhealthy_service_is_not_passed_over(board, inventory, token):
     assert board.answers(token)
 
 
+def test_a_key_that_the_inventory_does_not_name_is_not_trusted(board, inventory, token):
+    named = board.root("ls /etc/edgederm/keys")
+    assert ".pub" in named
+    board.root("echo stray > /etc/edgederm/keys/stolen.pub")
+    board.play("deploy", inventory)
+    assert board.root("ls /etc/edgederm/keys") == named
+    assert board.answers(token)
+
+
+def test_a_switch_that_the_power_cut_short_is_settled_before_the_service(board, token):
+    settings = board.root("cat /etc/edgederm/edgederm.toml")
+    kept = {"release": board.root("readlink /opt/edgederm/current").split("/")[-1].strip()}
+    board.put_bytes(
+        json.dumps({**kept, "settings": settings}).encode(), "/opt/edgederm/on-trial.json"
+    )
+    board.root(
+        "systemctl stop edgederm; ln -sfn releases/unproved /opt/edgederm/current; "
+        "systemctl start edgederm-settle edgederm"
+    )
+    assert board.root("readlink /opt/edgederm/current").strip() == f"releases/{kept['release']}"
+    assert board.answers(token)
+    assert "gone" in board.root("test -e /opt/edgederm/on-trial.json || echo gone")
+
+
 def test_the_box_is_asked_with_a_token_and_over_tls_alone(board, token):
     status, body = board.ask("/classify", token=token)
     assert (status, body["source"]) == (200, "replay")
