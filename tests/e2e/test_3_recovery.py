@@ -6,6 +6,7 @@ import statistics
 import struct
 import threading
 import time
+from pathlib import Path
 import zlib
 
 import pytest
@@ -28,8 +29,10 @@ def recovers(board, token, pid, longest_s=RECOVERED_S):
 
 
 def test_a_start_takes_less_than_three_seconds(board, token, times):
-    """From the start of the process to READY, which is said after the model answered."""
-    board.root("systemctl stop edgederm; sync; echo 3 > /proc/sys/vm/drop_caches || true")
+    """From the start of the process to READY, with nothing of it in the kernel's memory."""
+    board.root("systemctl stop edgederm; sync")
+    # From outside: a container may not.
+    Path("/proc/sys/vm/drop_caches").write_text("3")
     began_s = time.monotonic()
     board.root("systemctl start edgederm")
     took_s = time.monotonic() - began_s
@@ -188,11 +191,22 @@ def test_what_was_answered_is_never_lost(board, token, request, times):
         "runuser -u edgederm -- /usr/bin/python3 -c 'import sqlite3; print(sqlite3.connect("
         '"/var/lib/edgederm/history.sqlite").execute("pragma integrity_check").fetchall())\''
     )
+    starts = {
+        word: int(
+            board.root(
+                f"journalctl -u edgederm --since @{began} -o cat --no-pager "
+                f"| grep -c '^{word} edgederm.service'",
+                check=False,
+            )
+        )
+        for word in ("Starting", "Started")
+    }
     times["kills under load"] = {
         "kills": kills,
         "answers": len(seen),
         "answers lost": len(lost),
-        "starts that failed": 0,  # Each kill waited for an answer after the one before.
+        "starts": starts["Starting"],
+        "starts that failed": starts["Starting"] - starts["Started"],
         "databases damaged": int(damaged),
         "any of it, at most, of a kill (95 %)": round(1 - 0.05 ** (1 / kills), 4),
         "kill to an answer, median": round(statistics.median(to_an_answer_s[1:]), 2),
@@ -200,3 +214,4 @@ def test_what_was_answered_is_never_lost(board, token, request, times):
     }
     assert len(seen) >= kills
     assert (lost, int(damaged), whole.strip()) == (set(), 0, "[('ok',)]")
+    assert starts["Starting"] == starts["Started"] >= kills
