@@ -6,8 +6,8 @@ import statistics
 import struct
 import threading
 import time
-from pathlib import Path
 import zlib
+from pathlib import Path
 
 import pytest
 
