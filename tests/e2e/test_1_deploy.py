@@ -42,7 +42,7 @@ def test_the_second_run_changes_nothing_and_proves_the_service_healthy(
     done, counts = board.play("deploy", inventory)
     times["second deployment"] = round(time.monotonic() - began_s, 1)
     assert (counts["changed"], counts["failed"]) == (0, 0), done.stdout
-    assert "edgederm-" not in re.sub(r"edgederm-(board|activate|firewall)", "", done.stdout)
+    assert "edgederm-" not in re.sub(r"edgederm-(board|activate|firewall|settle)", "", done.stdout)
     assert board.service("MainPID", "ActiveEnterTimestampMonotonic") == started
     assert board.answers(token)
 

@@ -61,8 +61,12 @@ def test_every_relaxation_of_a_drop_in_has_its_reason():
 @pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd: sudo apt install systemd"
 )
-@pytest.mark.parametrize("drop_in", [None, "libcamera", "reboot", "jetson"])
-def test_the_exposure_is_below_the_bar(tmp_path, drop_in):
+@pytest.mark.parametrize(
+    ("drop_in", "most"),
+    # Who wants a clock that can be set pays for it with one capability.
+    [(None, 1.8), ("libcamera", 1.8), ("reboot", 1.8), ("jetson", 1.8), ("clock", 2.0)],
+)
+def test_the_exposure_is_below_the_bar(tmp_path, drop_in, most):
     """As far as systemd can tell without a board; make e2e measures it on one."""
     unit = shutil.copy(UNITS / "edgederm.service", tmp_path)
     if drop_in is not None:
@@ -74,4 +78,4 @@ def test_the_exposure_is_below_the_bar(tmp_path, drop_in):
     )  # fmt: skip
     found = re.search(r"Overall exposure level for edgederm.service: ([\d.]+)", answer.stdout)
     assert found, answer.stdout + answer.stderr
-    assert float(found[1]) <= 1.8
+    assert float(found[1]) <= most
