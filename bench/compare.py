@@ -1,9 +1,9 @@
 """
 Which of two results is faster: ``python bench/compare.py BEFORE.json AFTER.json``.
 
-Runs of neighbouring samples are compared, not single ones, by Mann and Whitney's test, corrected
-for the number of comparisons.  Two runs on one machine differ by a few per cent for no reason, so a
-difference below 2 % is none, whatever the test says.
+Runs of neighbouring samples are compared, not single ones, by Mann and Whitney's test; of what is
+called a difference at most a twentieth is luck.  Two runs on one machine differ by a few per cent
+for no reason, so a difference below 2 % is none, whatever the test says.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from bench.samples import (
 )
 
 LEAST_DIFFERENCE = 0.02
-_LEAST_SAMPLES = 5
+_LEAST_SAMPLES = 7
+"""Of fewer nothing can be told among so many comparisons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def parts() -> Mapping[str, Callable[[], object]]:
     """
     Load the shipped model, and return what can be repeated by name.
 
-    ``resize`` is the one resize that reads the whole frame, crop included; ``stages`` are the
+    ``resize`` is what reads the whole frame: the crop, and halving it to a working copy; ``stages`` are the
     contract's stages from there to the network's input, ``all_stages`` the same with those
     switched on that the contract has switched off, at the network's side.
     """

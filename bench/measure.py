@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -246,6 +247,17 @@ ALWAYS = ("start", "memory", "stages", "presses", "offline", "threads", "forms",
 FOR_BARS = ("start", "memory", "networks", "ways")
 
 
+def _in_memory(folder: Path) -> list[str]:
+    """Say so if what is written to *folder* reaches no storage."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    mounts = {Path(line.split()[1]): line.split()[2] for line in lines}
+    place = folder.resolve()
+    kind = next(mounts[each] for each in (place, *place.parents) if each in mounts)
+    if kind not in {"tmpfs", "ramfs"}:
+        return []
+    return [f"the storage: {folder} lies in memory; name a folder on the card: --history DIR"]
+
+
 def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
     """
     Measure everything that *plan* asks for.
@@ -256,7 +268,7 @@ def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
     """
     started_at = datetime.now(timezone.utc)
     fields: dict[str, Any] = {}
-    left_out: list[str] = []
+    left_out = _in_memory(plan.history or Path(tempfile.gettempdir()))
     sections: dict[str, Section] = {}
     limit_celsius = BOARDS[plan.board.found].thermal_limit_celsius
     with ExitStack() as stack:

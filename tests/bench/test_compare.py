@@ -37,6 +37,20 @@ def test_a_percent_is_no_difference_however_sure():
     assert found.verdict == "same"
 
 
+def test_seven_samples_that_got_slower_are_seen_among_fifty_that_did_not():
+    """As many as a run has of starts, beside all else that it times."""
+    rng = np.random.default_rng(4)
+
+    def run(factor):
+        ways = [a_contestant(f"way {i}", *(1 + 0.1 * rng.random(9))) for i in range(50)]
+        slow = a_contestant("start", *(factor * (1 + 0.1 * rng.random(7))))
+        return a_result(ways=(*ways, slow))
+
+    verdicts = {each.name: each.verdict for each in compare(run(1.0), run(3.0))}
+    assert verdicts.pop("start") == "slower"
+    assert set(verdicts.values()) == {"same"}
+
+
 def test_too_few_samples_are_not_compared():
     few = a_result(ways=(a_contestant("x", 1.0, 2.0),))
     assert compare(few, few) == []

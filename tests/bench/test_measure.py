@@ -1,6 +1,7 @@
 """A run measures the daemon's own path, checks its answers, and says what it left out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +190,10 @@ def test_the_paths_answer_is_the_examinations(plan):
     answer = examine(capture, plan.classifier, Recorder(perf_counter_ns), max_pixels=25_000_000)
     assert probability == answer.decision.probability_malignant
     assert file_capture(capture.encoded).encoded == capture.encoded
+
+
+def test_a_folder_in_memory_is_no_storage():
+    """Commits there are fast, and tell nothing of a card."""
+    (said,) = measure._in_memory(Path("/dev/shm"))  # noqa: S108 - nothing is written
+    assert "lies in memory" in said
+    assert measure._in_memory(Path("/proc/self")) == []

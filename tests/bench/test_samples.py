@@ -79,7 +79,22 @@ def test_the_test_is_the_published_one():
     assert chance_of_difference(left, right) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(("n", "m"), [(7, 7), (9, 9), (3, 12), (1, 1)])
+def test_few_samples_are_counted_out(n, m):
+    from scipy.stats import mannwhitneyu
+
+    rng = np.random.default_rng(n)
+    for shift in (0.0, 0.3, 2.0):
+        left, right = rng.random(n), rng.random(m) + shift
+        expected = mannwhitneyu(left, right, method="exact").pvalue
+        assert chance_of_difference(left, right) == pytest.approx(expected, rel=1e-9)
+
+
 def test_many_comparisons_ask_for_more_of_each():
-    found = corrected({"a": 0.001, "b": 0.02, "c": 0.03})
-    assert found == {"a": pytest.approx(0.003), "b": pytest.approx(0.04), "c": pytest.approx(0.04)}
+    from scipy.stats import false_discovery_control
+
+    chances = {"a": 0.001, "b": 0.2, "c": 0.03, "d": 0.04}
+    expected = false_discovery_control(list(chances.values()))
+    found = corrected(chances)
+    assert [found[name] for name in chances] == pytest.approx(expected)
     assert found["a"] < SIGNIFICANT < found["b"]
