@@ -147,6 +147,9 @@ def test_what_was_answered_is_never_lost(board, token, request, times):
     """Uploads and captures without a pause, and kills at random moments; `--kills 200` for more."""
     kills = request.config.getoption("--kills") or FEW_KILLS
     chance = random.Random(kills)  # noqa: S311 - moments, no secrets
+    # What was started before is none of it: the journal is asked by whole seconds.
+    wait_for(lambda: board.answers(token), RECOVERED_S)
+    time.sleep(1.1)
     began = board.root("date +%s").strip()
     seen, over = [], threading.Event()
 
