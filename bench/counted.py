@@ -33,9 +33,9 @@ def parts() -> Mapping[str, Callable[[], object]]:
     """
     Load the shipped model, and return what can be repeated by name.
 
-    ``resize`` is what reads the whole frame: the crop, and halving it to a working copy; ``stages`` are the
-    contract's stages from there to the network's input, ``all_stages`` the same with those
-    switched on that the contract has switched off, at the network's side.
+    ``resize`` is what reads the whole frame: the crop, and halving it to a working copy;
+    ``stages`` are the contract's stages from there to the network's input, ``all_stages`` the same
+    with those switched on that the contract has switched off, at the network's side.
     """
     classifier = load_classifier(ModelSettings())
     spec = classifier.manifest.preprocess
