@@ -252,7 +252,7 @@ def _in_memory(folder: Path) -> list[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     mounts = {Path(line.split()[1]): line.split()[2] for line in lines}
     place = folder.resolve()
-    kind = next(mounts[each] for each in (place, *place.parents) if each in mounts)
+    kind = next((mounts[each] for each in (place, *place.parents) if each in mounts), "unknown")
     if kind not in {"tmpfs", "ramfs"}:
         return []
     return [f"the storage: {folder} lies in memory; name a folder on the card: --history DIR"]

@@ -6,6 +6,7 @@ deliberate change (which raises the preprocessing's version) with
 ``python -m tests.device.preprocess.test_golden``.
 """
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ GOLDEN = Path(__file__).with_name("golden.npz")
 NAMES = ("melanoma", "nevus-hair", "keratosis-ruler")
 SIDE_PX = 64
 STAGES = [stage.stage for stage in a_spec(SIDE_PX).stages if not isinstance(stage, Resize)]
+RECORDED_ON = "x86_64"
 MOST_THAT_DIFFER_MORE = 1e-4
+"""On another processor."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_each_stage_gives_the_recorded_pixels(recorded, name, stage):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_stages_together_give_the_recorded_pixels(recorded, name):
     """
-    To within one level, but for a value in ten thousand.
+    To within one level; on another processor but for a value in ten thousand.
 
     Processors round the inpainting of hair differently in a few places, by a level, and local
     contrast, which comes later, may stretch one level to two (seen on Arm).
@@ -51,7 +54,7 @@ def test_the_stages_together_give_the_recorded_pixels(recorded, name):
     found = prepare(recorded[f"{name}/picture"], a_spec(SIDE_PX))
     levels = differences(found, recorded[f"{name}/{STAGES[-1]}"])
     assert (levels > 1).mean() <= MOST_THAT_DIFFER_MORE
-    assert levels.max() <= 2
+    assert levels.max() <= (1 if platform.machine() == RECORDED_ON else 2)
 
 
 def differences(found, recorded):
