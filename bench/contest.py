@@ -90,13 +90,13 @@ def networks(
             in_onnxruntime(matrix_product(limits.SIDE), _square()),
             moved_bytes(content),
         )
-    if find_spec("torch") is None:
-        left_out.append("the product in torch: no torch; make test brings it")
     if with_peers:
         _add_peers(work, sizes)
         left_out += _add_runtimes(content, picture_HWC, classifier, work, sizes)
     with ExitStack() as stack:
         own = stack.enter_context(limits.contestants(product))
+        if f"{limits.PRODUCT}torch" not in own:
+            left_out.append("the product in torch: no torch; make test brings it")
         found = in_turns({**work, **own}, rounds=rounds, turn_s=turn_s, step=step)
     contestants = tuple(
         Contestant(
