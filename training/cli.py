@@ -136,8 +136,8 @@ def audit(
 
 
 @app.command(
-    epilog="Example: python -m training train ham10000_supervised --data data/ham10000 "
-    "--out runs/supervised"
+    epilog="Example: python -m training train student_control --data data/ham10000 "
+    "--out runs/student"
 )
 def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     recipe: Annotated[str, typer.Argument(help="Name in training/recipes.", show_default=False)],
@@ -443,7 +443,7 @@ def refusals(
 
 
 @app.command(
-    epilog="Example: python -m training export runs/supervised --data data/ham10000 "
+    epilog="Example: python -m training export runs/student --data data/ham10000 "
     "--out device/models/student.onnx"
 )
 def export(  # noqa: PLR0913, PLR0917 - one for each option of the verb

@@ -6,18 +6,13 @@ from collections.abc import Callable, Mapping
 
 from training.errors import RunError
 from training.recipes.demo import demo_student, demo_teacher
-from training.recipes.ham10000 import (
-    ham10000_supervised,
-    student_control,
-    student_distilled,
-)
+from training.recipes.ham10000 import student_control, student_distilled
 from training.recipes.teachers import teacher_pair, teacher_paper, teacher_small
 from training.runs import RunConfig
 
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "demo_student": demo_student,
     "demo_teacher": demo_teacher,
-    "ham10000_supervised": ham10000_supervised,
     "student_control": student_control,
     "student_distilled": student_distilled,
     "teacher_paper": teacher_paper,

@@ -12,6 +12,8 @@ from training.errors import RunError
 from training.runs import Pooling, RunConfig, StudentConfig
 
 WITHOUT_DISTILLATION = "without_distillation"
+_EXTRA_SHARE = 0.5
+"""So that further pictures, where a baseline goes without them, do not outweigh its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def stage_cells(baseline: Baseline) -> list[Cell]:
 
 
 def training_cells(baseline: Baseline) -> list[Cell]:
-    """Without augmentation and without further pictures."""
+    """Without augmentation; without further pictures, or with them."""
     cells = []
     config = baseline.config
     if config.augment.enabled or config.variants > 1:
@@ -115,17 +117,20 @@ def training_cells(baseline: Baseline) -> list[Cell]:
                 distillation=None,
             )
         )
-    extra = config.extra_share * baseline.extra_pictures
-    if extra > 0:
-        # As many steps as with them: otherwise it would be a shorter training too.
-        longer = 1 + extra / baseline.record_pictures
+    if baseline.extra_pictures > 0:
+        # As many steps either way: otherwise one of the two would be a shorter training too.
+        without = config.extra_share > 0
+        share = 0.0 if without else _EXTRA_SHARE
+        longer = _pictures(baseline, config.extra_share) / _pictures(baseline, share)
         cells.append(
             _cell(
                 baseline,
-                "without_extra_pictures",
-                "the set of record alone, as many steps",
-                extra_share=0.0,
-                epochs=round(config.epochs * longer),
+                f"{'without' if without else 'with'}_extra_pictures",
+                "the set of record alone, as many steps"
+                if without
+                else f"and {share:.0%} of the further pictures an epoch, as many steps",
+                extra_share=share,
+                epochs=max(1, round(config.epochs * longer)),
                 warmup_epochs=round(config.warmup_epochs * longer),
             )
         )
@@ -213,6 +218,11 @@ def graft_cells(baseline: Baseline) -> list[Cell]:
             model=model.model_copy(update={"grafted_from": None}),
         )
     ]
+
+
+def _pictures(baseline: Baseline, extra_share: float) -> float:
+    """Return how many pictures an epoch takes."""
+    return baseline.record_pictures + extra_share * baseline.extra_pictures
 
 
 def _cell(

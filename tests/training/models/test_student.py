@@ -8,7 +8,7 @@ from tests.training.small import a_student
 from training.export.count import count_macs, count_parameters
 from training.export.graph import export_graph
 from training.models import Outputs, Student, build_model
-from training.recipes.ham10000 import STUDENT, ham10000_supervised
+from training.recipes.ham10000 import STUDENT, student_control
 
 
 def test_a_student_gives_four_outputs():
@@ -31,7 +31,7 @@ def test_pictures_of_a_batch_do_not_see_each_other():
 
 def test_the_shipped_student_keeps_its_limits():
     """Under 240,000 parameters, in torch and in the file, and under 40 million multiply-adds."""
-    config = ham10000_supervised()
+    config = student_control()
     student = build_model(config.model, fresh=True).eval()
     assert sum(parameter.numel() for parameter in student.parameters()) < 240_000
     model = export_graph(student, config.side_px).model

@@ -1,5 +1,6 @@
 """The cells differ from the baseline in what they say, and in nothing else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,16 @@ def test_without_extra_pictures_a_training_has_as_many_steps():
     assert changes(cell) == {"extra_share", "epochs", "warmup_epochs"}
     assert (cell.config.extra_share, cell.config.epochs, cell.config.warmup_epochs) == (0.0, 30, 2)
     assert "without_extra_pictures" not in cells(a_baseline(extra_pictures=0))
+
+
+def test_a_baseline_of_the_record_alone_is_shown_with_half_of_the_further_pictures():
+    """100 pictures an epoch over 20 epochs are 125 pictures over 16."""
+    baseline = a_baseline(a_run_config(epochs=20).model_copy(update={"extra_share": 0.0}))
+    cell = cells(baseline)["with_extra_pictures"]
+    assert changes(cell, baseline) == {"extra_share", "epochs"}
+    assert (cell.config.extra_share, cell.config.epochs) == (0.5, 16)
+    unnamed = cells(replace(baseline, extra_pictures=0))
+    assert not [name for name in unnamed if "extra" in name]
 
 
 def test_without_augmentation_there_is_no_teacher_on_either_side():
