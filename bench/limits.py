@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,8 @@ with torch.inference_mode():
         torch.mm(a, b, out=c)
         print(flush=True)
 """
+_TRAINING = Path(__file__).parents[1] / ".venv-dev/bin/python"
+"""Where `make test` puts torch."""
 PRODUCT = "matrix product in "
 COPY = "copy of memory"
 
@@ -57,18 +60,26 @@ def contestants(product: Callable[[], object] | None) -> Iterator[dict[str, Work
     }
     if product is not None:
         work[f"{PRODUCT}ONNX Runtime"] = product
-    if find_spec("torch") is None:
+    python = _python_with_torch()
+    if python is None:
         yield work
         return
-    with _torch() as multiply:
+    with _torch(python) as multiply:
         work[f"{PRODUCT}torch"] = multiply
         yield work
 
 
+def _python_with_torch() -> str | None:
+    """Return this interpreter, or that of the environment for training, if it has torch."""
+    if find_spec("torch") is not None:
+        return sys.executable
+    return str(_TRAINING) if _TRAINING.is_file() else None
+
+
 @contextmanager
-def _torch() -> Iterator[Work]:
+def _torch(python: str) -> Iterator[Work]:
     with subprocess.Popen(  # noqa: S603 - ourselves
-        [sys.executable, "-c", _TORCH],
+        [python, "-c", _TORCH],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
