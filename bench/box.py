@@ -72,6 +72,18 @@ class Way:
         return answer.decision.probability_malignant, stages
 
 
+class WithEveryStage:
+    """A classifier whose contract asks for all six stages; its answers mean nothing."""
+
+    def __init__(self, classifier: SelfTestingClassifier) -> None:
+        manifest = classifier.manifest
+        self.manifest = manifest.model_copy(
+            update={"preprocess": manifest.preprocess.with_every_stage()}
+        )
+        self.identity, self.provider = classifier.identity, classifier.provider
+        self.classify, self.self_test = classifier.classify, classifier.self_test
+
+
 def frame_capture(pixels_HWC: Pixels) -> Capture:
     """Wrap pixels as a camera delivers them."""
     return Capture(source="bench", captured_at=datetime.now(timezone.utc), pixels_HWC=pixels_HWC)

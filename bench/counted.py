@@ -15,7 +15,6 @@ from datetime import datetime, timezone
 import numpy as np
 
 from device.compose import load_classifier
-from device.core.manifest import PreprocessSpec, Resize
 from device.core.stopwatch import Recorder
 from device.core.values import Capture, Pixels
 from device.drawing import draw_lesion
@@ -43,7 +42,7 @@ def parts() -> Mapping[str, Callable[[], object]]:
     working_HWC = working_copy(frame_HWC, spec)
     input_HWC = model_input(working_HWC, spec)
     capture = Capture(source="replay", captured_at=datetime.now(timezone.utc), pixels_HWC=frame_HWC)
-    all_on = _all_on(spec)
+    all_on = spec.with_every_stage()
     return {
         "resize": lambda: working_copy(frame_HWC, spec),
         "stages": lambda: model_input(working_HWC, spec),
@@ -53,14 +52,6 @@ def parts() -> Mapping[str, Callable[[], object]]:
             capture, classifier, Recorder(time.perf_counter_ns), max_pixels=frame_HWC.size
         ),
     }
-
-
-def _all_on(spec: PreprocessSpec) -> PreprocessSpec:
-    stages = tuple(
-        stage if isinstance(stage, Resize) else stage.model_copy(update={"enabled": True})
-        for stage in spec.stages
-    )
-    return spec.model_copy(update={"stages": stages})
 
 
 def _frame() -> Pixels:

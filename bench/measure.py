@@ -15,9 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from bench import contest, pictures, scenarios
 from bench.board import environment
-from bench.box import Way, file_capture, frame_capture
+from bench.box import Way, WithEveryStage, file_capture, frame_capture
 from bench.conditions import Meter, Watch
 from bench.results import BenchError, BenchResult, Board, Model, Section
 from bench.scenarios import Step
@@ -25,6 +27,7 @@ from device.board import BOARDS
 from device.compose import load_classifier
 from device.core.ports import SelfTestingClassifier
 from device.core.values import Capture, Pixels
+from device.drawing import add_hair
 from device.settings import ModelSettings, Settings
 
 FRAME_PX = (1520, 2028)
@@ -149,6 +152,16 @@ def _stages(plan: Plan, step: Step) -> Found:
                 "a JPEG file of 4000×3000",
                 way,
                 [file_capture(plan.photo)],
+                plan.counts.photos,
+                step,
+            ),
+            "six_stages": scenarios.single_stream(
+                "a frame under hair, all six stages",
+                Way(WithEveryStage(plan.classifier)),
+                [
+                    frame_capture(add_hair(frame_HWC, np.random.default_rng(number)))
+                    for number, frame_HWC in enumerate(plan.frames)
+                ],
                 plan.counts.photos,
                 step,
             ),

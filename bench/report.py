@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bars import LEAST_RUNS, bars
-from bench.box import COMMIT
 from bench.limits import COPY, PRODUCT
 from bench.results import BUCKET_S, BenchError, BenchResult, Bucket, Contestant, Timing, read_result
 from device.core.document import NOTICE
@@ -23,6 +22,8 @@ from device.core.document import NOTICE
 BEGIN = "<!-- bench: made by bench/report.py, do not edit -->"
 END = "<!-- bench: end -->"
 _MMAC = 1e6
+_SHOWN_BY_STAGE = ("frame", "six_stages")
+"""Streams of the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +248,8 @@ def _streams(result: BenchResult) -> Iterator[Table]:
 
 
 def _stages(result: BenchResult) -> Iterator[Table]:
-    for stream in result.streams.values():
-        if COMMIT in stream.stages:
+    for name, stream in result.streams.items():
+        if name in _SHOWN_BY_STAGE:
             yield _stage_table(f"Stages of {stream.what}, ms", stream.stages)
     if result.press is not None:
         stages = {**result.press.stages, "from release to light": result.press.whole}

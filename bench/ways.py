@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.shapes import SIDE_PX
-from device.core.manifest import PreprocessSpec, Resize, StageSpec
+from device.core.manifest import PreprocessSpec, Resize
 from device.core.values import Pixels
 from device.preprocess.color_constancy import shades_of_gray
 from device.preprocess.denoise import denoise
@@ -65,14 +65,10 @@ class PlainWay:
 
 def at_full_size(image_HWC: Pixels, spec: PreprocessSpec) -> Pixels:
     """Run all stages of *spec* but the resize, switched on, on the picture as it is."""
-    for stage in spec.stages:
+    for stage in spec.with_every_stage().stages:
         if not isinstance(stage, Resize):
-            image_HWC = _STAGES[stage.stage](image_HWC, _on(stage))
+            image_HWC = _STAGES[stage.stage](image_HWC, stage)
     return np.ascontiguousarray(image_HWC)
-
-
-def _on(stage: StageSpec) -> StageSpec:
-    return stage.model_copy(update={"enabled": True})
 
 
 def area_resize(image_HWC: Pixels, side_px: int) -> Pixels:

@@ -139,6 +139,14 @@ class PreprocessSpec(Record):
         """Side of the model's square input."""
         return next(stage.side_px for stage in self.stages if isinstance(stage, Resize))
 
+    def with_every_stage(self) -> PreprocessSpec:
+        """Return the same with every stage switched on."""
+        stages = tuple(
+            stage if isinstance(stage, Resize) else stage.model_copy(update={"enabled": True})
+            for stage in self.stages
+        )
+        return self.model_copy(update={"stages": stages})
+
 
 class InputSpec(Record):
     """The graph's input; normalisation is part of the graph."""

@@ -68,6 +68,8 @@ def test_a_stream_is_the_path_of_the_daemon_with_its_history(plan):
     assert 0 < parts <= frame.stages["total"].samples_ms[0] + 0.01
     assert COMMIT not in result.streams["upload"].stages
     assert result.streams["upload"].written_bytes_per_answer is None
+    every = {stage.stage for stage in plan.classifier.manifest.preprocess.stages}
+    assert every <= {*result.streams["six_stages"].stages}
 
 
 def test_an_answer_that_changes_under_way_is_noticed(plan, monkeypatch):

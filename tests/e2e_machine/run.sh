@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 python=$(realpath -s "$1") deploy_python=$(realpath -s "$2")
 shift 2
 
-missing=$(for tool in mmdebstrap qemu-system-x86_64 qemu-img mke2fs debugfs ip ssh curl unshare xz; do
+missing=$(for tool in dpkg-deb mmdebstrap qemu-system-x86_64 qemu-img mke2fs debugfs ip ssh curl unshare xz; do
     command -v $tool >/dev/null || echo $tool
 done)
 if [ "$(id -u)" != 0 ] || [ -n "$missing" ] || [ ! -e /dev/net/tun ]; then
@@ -27,7 +27,9 @@ began=$SECONDS
 "$deploy_python" deploy/release.py --python 3.13 --machine x86_64 --into var/releases >/dev/null
 release_s=$((SECONDS - began))
 echo "release: $release_s s"
+picamera2=$(tests/e2e_machine/picamera2.sh "$deploy_python" | tail -1)
 export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_IMAGE=$image EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
+export EDGEDERM_E2E_PICAMERA2=$picamera2
 export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_s}"
 # At least 3 and more on a busy machine: everything is emulated.
 export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}

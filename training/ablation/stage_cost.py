@@ -9,7 +9,7 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
-from device.core.manifest import PreprocessSpec, Resize
+from device.core.manifest import PreprocessSpec
 from device.core.stopwatch import Recorder
 from device.core.values import Pixels
 from device.drawing import add_hair, draw_lesion
@@ -48,7 +48,7 @@ def measure_stages(
         spec: Of the baseline.
         sizes_px: Widths and heights of the pictures.
     """
-    every = all_on(spec)
+    every = spec.with_every_stage()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -63,15 +63,6 @@ def measure_stages(
         ]
     finally:
         cv2.setNumThreads(threads)
-
-
-def all_on(spec: PreprocessSpec) -> PreprocessSpec:
-    """Return *spec* with every stage switched on."""
-    stages = tuple(
-        stage if isinstance(stage, Resize) else stage.model_copy(update={"enabled": True})
-        for stage in spec.stages
-    )
-    return spec.model_copy(update={"stages": stages})
 
 
 def _measure(spec: PreprocessSpec, width_px: int, height_px: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from training.ablation.engines import Engine, OnRay
 from training.ablation.grid import CellRun, Grid, claim_grid, is_finished, runs_of
 from training.ablation.members import inherit_views, member_runs
 from training.ablation.quantization import CALIBRATION_PICTURES, compare_forms
-from training.ablation.stage_cost import all_on, measure_stages
+from training.ablation.stage_cost import measure_stages
 from training.ablation.table import (
     FORMS_NAME,
     STAGE_COSTS,
@@ -201,7 +201,7 @@ def _measure_stages(grid: Grid, out: Path) -> None:
     path, spec = out / STAGES_NAME, grid.baseline.config.preprocess
     if path.is_file():
         kept = STAGE_COSTS.validate_json(path.read_bytes())
-        if all(cost.preprocess == all_on(spec) for cost in kept):
+        if all(cost.preprocess == spec.with_every_stage() for cost in kept):
             return
     path.write_bytes(STAGE_COSTS.dump_json(measure_stages(spec), indent=2) + b"\n")
 

@@ -1,0 +1,5 @@
+"""The camera of a raw file."""
+
+
+class Picamera2Camera:
+    """Never made."""

@@ -1,0 +1,5 @@
+"""A raw file."""
+
+
+class PICAM2DNG:
+    """Never made."""
