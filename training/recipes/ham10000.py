@@ -50,7 +50,7 @@ def student_control() -> RunConfig:
         model=STUDENT,
         augment=AugmentConfig(),
         extra_share=0.0,
-        epochs=30,
+        epochs=24,
         batch_size=64,
         learning_rate=2e-3,
         warmup_epochs=1,
