@@ -321,6 +321,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
             help="For an ONNX file: ask `python -m device classify` for every picture's file too.",
         ),
     ] = False,
+    looks: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="For a run: the mean of so many looks at each picture, turned and mirrored; a "
+            "device has time for one.",
+        ),
+    ] = 1,
 ) -> None:
     """Measure a run or a model file on one part, with 95 % intervals."""
     from training.commands.evaluate import auroc_from_files, evaluate_model
@@ -328,7 +336,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     from training.source import Source
 
     source = Source(data=data, split=split, protocol=protocol, cache=cache, workers=workers)
-    evaluation = evaluate_model(model, source, part=part, out=out, probes=probes)
+    evaluation = evaluate_model(model, source, part=part, out=out, probes=probes, looks=looks)
     print_metrics(evaluation, Console())
     if from_files:
         auroc = auroc_from_files(model, source, part=part)

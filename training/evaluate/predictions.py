@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.data.dataset import PreparedPart, plain_batches
-from training.data.views import plain_view
+from training.data.views import View, draw_view, plain_view
+from training.runs import AugmentConfig
 
 _BATCH = 256
+_LOOKS = AugmentConfig(
+    largest_scale=1.1,
+    largest_aspect=1.0,
+    largest_shift=0.05,
+    largest_contrast=1.0,
+    largest_brightness=0.0,
+    largest_color_cast=0.0,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +32,38 @@ class Predictions:
     diagnosis_logits_NK: NDArray[np.float64]
 
 
-def predict(model: nn.Module, part: PreparedPart) -> Predictions:
-    """Show the untouched pictures of *part* to *model*, in order."""
+def predict(model: nn.Module, part: PreparedPart, *, looks: int = 1) -> Predictions:
+    """
+    Show the pictures of *part* to *model*, in order.
+
+    Args:
+        model: In torch.
+        part: Judged.
+        looks: How often it looks at each picture: once untouched, then turned, mirrored and
+            slightly scaled.  Its answer is the mean of its probabilities, which a device has no
+            time for.
+    """
+    if looks == 1:
+        return _look(model, part, plain_view(len(part)))
+    seen = [
+        _look(model, part, view)
+        for view in (
+            plain_view(len(part)),
+            *(draw_view(len(part), 1, _LOOKS, seed=number) for number in range(1, looks)),
+        )
+    ]
+    logit_VN = torch.tensor(np.stack([each.malignancy_logit_N for each in seen]))
+    logits_VNK = torch.tensor(np.stack([each.diagnosis_logits_NK for each in seen]))
+    return Predictions(
+        malignancy_logit_N=torch.logit(torch.sigmoid(logit_VN).mean(dim=0)).numpy(),
+        diagnosis_logits_NK=torch.softmax(logits_VNK, dim=2).mean(dim=0).log().numpy(),
+    )
+
+
+def _look(model: nn.Module, part: PreparedPart, view: View) -> Predictions:
     model.eval()
     device = next(model.parameters()).device
-    view, malignancy, diagnosis = plain_view(len(part)), [], []
+    malignancy, diagnosis = [], []
     with torch.no_grad():
         for indices_B in plain_batches(part, batch_size=_BATCH):
             outputs = model(view.show(part, indices_B, device))
