@@ -121,7 +121,7 @@ def test_the_whole_path(tmp_path, capsys):
     assert (tmp_path / "teacher" / f"{TEST}-2-looks" / "metrics.json").is_file()
     assert twice.command.endswith("--looks 2")
     with pytest.raises(RunError, match="expected a run to look 2 times"):
-        evaluate_model(next(tmp_path.glob("*.onnx")), source, looks=2)
+        evaluate_model(tmp_path / "models" / "demo.onnx", source, looks=2)
 
     # A finished run that is asked for again is only judged again.
     again = train_run(load_config(student), source, student)
