@@ -73,7 +73,10 @@ def _python_with_torch() -> str | None:
     """Return this interpreter, or that of the environment for training, if it has torch."""
     if find_spec("torch") is not None:
         return sys.executable
-    return str(_TRAINING) if _TRAINING.is_file() else None
+    if not _TRAINING.is_file():
+        return None
+    asked = subprocess.run([_TRAINING, "-c", "import torch"], capture_output=True, check=False)  # noqa: S603 - ours
+    return str(_TRAINING) if asked.returncode == 0 else None
 
 
 @contextmanager

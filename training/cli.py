@@ -321,12 +321,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
             help="For an ONNX file: ask `python -m device classify` for every picture's file too.",
         ),
     ] = False,
-    looks: Annotated[
+    tta: Annotated[
         int,
         typer.Option(
             min=1,
-            help="For a run: the mean of so many looks at each picture, turned and mirrored; a "
-            "device has time for one.",
+            help="For a run: test-time augmentation, the mean over so many views of each "
+            "picture; a device has time for one.",
         ),
     ] = 1,
 ) -> None:
@@ -336,7 +336,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     from training.source import Source
 
     source = Source(data=data, split=split, protocol=protocol, cache=cache, workers=workers)
-    evaluation = evaluate_model(model, source, part=part, out=out, probes=probes, looks=looks)
+    evaluation = evaluate_model(model, source, part=part, out=out, probes=probes, tta=tta)
     print_metrics(evaluation, Console())
     if from_files:
         auroc = auroc_from_files(model, source, part=part)

@@ -47,6 +47,11 @@ _FAULTS = (RuntimeError, OSError, LookupError, TypeError, ValueError, AttributeE
 _LOG = logging.getLogger(__name__)
 
 
+def _exposed_ns(metadata: Mapping[str, Any]) -> int:
+    """Return when a frame's exposure began, on the monotonic clock; every pipeline stamps it."""
+    return int(metadata["SensorTimestamp"]) - 1000 * int(metadata.get("ExposureTime", 0))
+
+
 class LibcameraCamera(BoundedCamera):
     """
     A camera module, with one still configuration kept running from open to close.
@@ -223,27 +228,33 @@ class _LibcameraStream:
         camera = self._camera
         if camera is None:
             raise CameraError(f"{self._name}: not open; {_REMEDY}")
+        asked_ns = time.monotonic_ns()
         try:
-            # Two requests may be finished and old; flush passes over those whose exposure began
-            # before the call, by the sensor's own time stamp.
-            job = camera.capture_request(wait=False, flush=True)
-            try:
-                request = job.get_result(timeout=max(0.0, deadline_s - time.monotonic()))
-            except FutureTimeoutError as error:
-                self._give_up(camera, job)
-                raise CameraError(
-                    f"{self._name}: no frame within {deadline_s - called_s:g} s; {_REMEDY}"
-                ) from error
-            try:
-                metadata = request.get_metadata()
-                pixels_HWC = None
-                if wants(metadata):
-                    pixels_HWC = check_pixels(request.make_array("main"))
-            finally:
-                request.release()
+            while True:
+                request = self._next_request(camera, called_s, deadline_s)
+                try:
+                    metadata = request.get_metadata()
+                    # Two may be finished and old.
+                    if _exposed_ns(metadata) < asked_ns:
+                        continue
+                    if not wants(metadata):
+                        return None, metadata
+                    return check_pixels(request.make_array("main")), metadata
+                finally:
+                    request.release()
         except (*_FAULTS, CancelledError) as error:
             raise CameraError(f"{self._name}: capture failed ({error}); {_REMEDY}") from error
-        return pixels_HWC, metadata
+
+    def _next_request(self, camera: Picamera2, called_s: float, deadline_s: float) -> Any:
+        # Not with its `flush`, which asks for the exposure time of cameras that tell none.
+        job = camera.capture_request(wait=False)
+        try:
+            return job.get_result(timeout=max(0.0, deadline_s - time.monotonic()))
+        except FutureTimeoutError as error:
+            self._give_up(camera, job)
+            raise CameraError(
+                f"{self._name}: no frame within {deadline_s - called_s:g} s; {_REMEDY}"
+            ) from error
 
     def close(self) -> None:
         camera, self._camera = self._camera, None

@@ -8,9 +8,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/edgederm/machine
-# Installed on top of the board's Debian, the last three for picamera2; and only unpacked: kernel,
+# Installed on top of the board's Debian, all but two for picamera2; and only unpacked: kernel,
 # compiler, sources.
-system="udev kmod libcamera-ipa python3-libcamera python3-prctl"
+system="udev kmod libcamera-ipa python3-apt python3-libcamera python3-prctl"
 tools=linux-image-amd64,linux-headers-amd64,linux-source-6.12,v4l2loopback-dkms,gcc,make,dash,bash,coreutils,sed,grep,findutils,gawk,xz-utils,tar,libc6-dev,busybox-static,cpio
 debian=$("$here/../e2e/debian.sh")
 key=$( (echo "$debian"; cat "$0" "$here/modules.sh" "$here"/guest/{board.sh,camera.py,init,*.service}) |

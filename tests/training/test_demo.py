@@ -116,12 +116,12 @@ def test_the_whole_path(tmp_path, capsys):
     of_file = json.loads((tmp_path / "report" / "metrics.json").read_text())["metrics"]
     assert of_run.metrics["auroc"].value == pytest.approx(of_file["auroc"]["value"], abs=0.01)
 
-    # A network may look twice where a device has time for one look.
-    twice = evaluate_model(tmp_path / "teacher", source, looks=2)
-    assert (tmp_path / "teacher" / f"{TEST}-2-looks" / "metrics.json").is_file()
-    assert twice.command.endswith("--looks 2")
-    with pytest.raises(RunError, match="expected a run to look 2 times"):
-        evaluate_model(tmp_path / "models" / "demo.onnx", source, looks=2)
+    # Of a run, views of each picture may be averaged.
+    twice = evaluate_model(tmp_path / "teacher", source, tta=2)
+    assert (tmp_path / "teacher" / f"{TEST}-tta-2" / "metrics.json").is_file()
+    assert twice.command.endswith("--tta 2")
+    with pytest.raises(RunError, match="expected a run for 2 views"):
+        evaluate_model(tmp_path / "models" / "demo.onnx", source, tta=2)
 
     # A finished run that is asked for again is only judged again.
     again = train_run(load_config(student), source, student)

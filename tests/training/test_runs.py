@@ -22,6 +22,12 @@ def test_a_saved_configuration_comes_back_whole(tmp_path, name):
     assert config.recipe == name
 
 
+@pytest.mark.parametrize("name", sorted(name for name in RECIPES if "demo" not in name))
+def test_recipes_take_no_further_pictures(name):
+    """They harm: docs/ablation/table.md."""
+    assert RECIPES[name]().extra_share == 0
+
+
 def test_an_unknown_knob_is_refused():
     """A misspelt setting must not pass for the default."""
     fields = a_run_config().model_dump()

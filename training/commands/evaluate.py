@@ -39,29 +39,29 @@ def evaluate_model(
     part: str = TEST,
     out: Path | None = None,
     probes: bool = False,
-    looks: int = 1,
+    tta: int = 1,
 ) -> Evaluation:
     """
     Evaluate a run's folder or an ONNX file, whichever *model* is.
 
     Raises:
         RunError: Probes were asked for, which show what a device answers, and *model* is a run;
-            or several looks, for which a device has no time, and it is a file.
+            or several views, for which a device has no time, and it is a file.
     """
     if not model.is_dir():
-        if looks > 1:
+        if tta > 1:
             raise RunError(
-                f"{model}: expected a run to look {looks} times at each picture, found a file, "
-                "which answers as on a device, at once"
+                f"{model}: expected a run for {tta} views of each picture, found a file, which "
+                "answers as on a device, by one"
             )
         return evaluate_file(model, source, part=part, out=out, probes=probes)
     if probes:
         raise RunError(f"{model}: expected an ONNX file to probe, found a run; export it first")
-    out = out or _default_out(model, part, looks)
-    return evaluate_run(model, source, part=part, out=out, looks=looks)
+    out = out or _default_out(model, part, tta)
+    return evaluate_run(model, source, part=part, out=out, tta=tta)
 
 
-def evaluate_run(run: Path, source: Source, *, part: str, out: Path, looks: int = 1) -> Evaluation:
+def evaluate_run(run: Path, source: Source, *, part: str, out: Path, tta: int = 1) -> Evaluation:
     """
     Judge the best network of *run* with torch and write the report into *out*.
 
@@ -78,22 +78,21 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path, looks: int 
         require_split(config.data, pictures.record, pictures.split)
     calibration_part = pictures.prepared(pictures.chosen(CALIBRATION), config.preprocess)
     judged = pictures.prepared(pictures.chosen(part), config.preprocess)
-    fitted_N = predict(model, calibration_part, looks=looks).malignancy_logit_N
+    fitted_N = predict(model, calibration_part, tta=tta).malignancy_logit_N
     calibration = fit_calibration(fitted_N, calibration_part.malignant_N)
     point = choose_operating_point(
         calibrate(calibration, fitted_N),
         calibration_part.malignant_N,
         np.array([pictures.split.group_of[case.image_id] for case in calibration_part.cases]),
     )
-    answers = predict(model, judged, looks=looks)
+    answers = predict(model, judged, tta=tta)
     evaluation = _evaluation(
         f"{config.recipe}, seed {config.seed},"
-        + (f" the mean of {looks} looks at each picture," if looks > 1 else ""),
+        + (f" the mean of {tta} views (TTA)," if tta > 1 else ""),
         _Judged(part=part, prepared=judged, pictures=pictures, spec=config.preprocess),
         (answers.malignancy_logit_N, answers.diagnosis_logits_NK),
         (calibration, point),
-        command=f"{_train_command(config, run, source)}\n"
-        f"{_command(run, source, part, looks=looks)}",
+        command=f"{_train_command(config, run, source)}\n{_command(run, source, part, tta=tta)}",
     )
     curves = [json.loads(line) for line in (run / CURVES_NAME).read_text().splitlines()]
     write_report(evaluation, out, curves=curves)
@@ -220,13 +219,11 @@ def _evaluation(
     )
 
 
-def _command(
-    model: Path, source: Source, part: str, *, probes: bool = False, looks: int = 1
-) -> str:
+def _command(model: Path, source: Source, part: str, *, probes: bool = False, tta: int = 1) -> str:
     """Return the command that makes the report again, without the names of this machine."""
     words = [f"python -m training evaluate --model {shown(model, 'RUNS')}", *_source_words(source)]
     words += [f"--part {part}", *(["--probes"] if probes else [])]
-    return " ".join([*words, *([f"--looks {looks}"] if looks > 1 else [])])
+    return " ".join([*words, *([f"--tta {tta}"] if tta > 1 else [])])
 
 
 def _train_command(config: RunConfig, run: Path, source: Source) -> str:
@@ -258,8 +255,8 @@ def shown(path: Path, below: str) -> str:
         return f"{below}/{path.name}"
 
 
-def _default_out(run: Path, part: str, looks: int) -> Path:
+def _default_out(run: Path, part: str, tta: int) -> Path:
     """The validation report lies in the run's folder itself, others below it."""
-    if looks > 1:
-        return run / f"{part}-{looks}-looks"
+    if tta > 1:
+        return run / f"{part}-tta-{tta}"
     return run if part == VALIDATION else run / part

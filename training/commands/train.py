@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,6 +116,9 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
     keep_memory()
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
     pictures = source.read()
+    if config.extra_share == 0:
+        # Given and not wanted: nothing of them is prepared, or told of the network later.
+        pictures = replace(pictures, extra=[])
     config = config.model_copy(
         update={"data": describe_data(pictures.record, pictures.split, pictures.extra)}
     )

@@ -14,7 +14,7 @@ from training.data.views import View, draw_view, plain_view
 from training.runs import AugmentConfig
 
 _BATCH = 256
-_LOOKS = AugmentConfig(
+_TTA = AugmentConfig(
     largest_scale=1.1,
     largest_aspect=1.0,
     largest_shift=0.05,
@@ -32,24 +32,24 @@ class Predictions:
     diagnosis_logits_NK: NDArray[np.float64]
 
 
-def predict(model: nn.Module, part: PreparedPart, *, looks: int = 1) -> Predictions:
+def predict(model: nn.Module, part: PreparedPart, *, tta: int = 1) -> Predictions:
     """
     Show the pictures of *part* to *model*, in order.
 
     Args:
         model: In torch.
         part: Judged.
-        looks: How often it looks at each picture: once untouched, then turned, mirrored and
-            slightly scaled.  Its answer is the mean of its probabilities, which a device has no
-            time for.
+        tta: Views of each picture (test-time augmentation): the untouched one, then turned,
+            mirrored and slightly scaled ones.  The answer is the mean of their probabilities; a
+            device has no time for that.
     """
-    if looks == 1:
+    if tta == 1:
         return _look(model, part, plain_view(len(part)))
     seen = [
         _look(model, part, view)
         for view in (
             plain_view(len(part)),
-            *(draw_view(len(part), 1, _LOOKS, seed=number) for number in range(1, looks)),
+            *(draw_view(len(part), 1, _TTA, seed=number) for number in range(1, tta)),
         )
     ]
     logit_VN = torch.tensor(np.stack([each.malignancy_logit_N for each in seen]))

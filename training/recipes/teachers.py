@@ -65,6 +65,7 @@ def _teacher(
         variants=4,
         model=TeacherConfig(backbones=backbones, hidden_channels=256, dropout=0.2, drop_path=0.1),
         augment=AugmentConfig(),
+        extra_share=0.0,
         heads=HeadsConfig(views=2, epochs=8, learning_rate=1e-3),
         epochs=epochs,
         batch_size=32,

@@ -83,7 +83,8 @@ class FakeRequest:
         self.metadata = self.camera.expose()
 
     def get_metadata(self) -> dict[str, Any]:
-        return dict(self.metadata)
+        read_out_ns = self.exposed_ns + 1000 * self.metadata.get("ExposureTime", 0)
+        return {**self.metadata, "SensorTimestamp": read_out_ns}
 
     def make_array(self, name: str) -> np.ndarray:
         assert name == "main"
@@ -102,9 +103,8 @@ class FakeRequest:
 
 
 class FakeJob:
-    def __init__(self, camera: FakePicamera2, earliest_ns: int) -> None:
+    def __init__(self, camera: FakePicamera2) -> None:
         self.camera = camera
-        self.earliest_ns = earliest_ns
         self.is_cancelled = False
         self.late: FakeRequest | None = None
 
@@ -125,8 +125,6 @@ class FakeJob:
             time.sleep(min(timeout, 0.05))
             raise FutureTimeoutError
         completed = self.camera.completed
-        while completed and completed[0].exposed_ns < self.earliest_ns:
-            completed.popleft()
         request = completed.popleft() if completed else FakeRequest(self.camera)
         self.camera.jobs.remove(self)
         sensor.out += 1
@@ -203,11 +201,11 @@ class FakePicamera2:
             self.sensor.go_on.wait(PATIENCE_S)
         self.is_started = True
 
-    def capture_request(self, *, wait: bool, flush: bool) -> FakeJob:
+    def capture_request(self, *, wait: bool) -> FakeJob:
         assert wait is False
         assert self.is_started
         self._note("capture_request")
-        job = FakeJob(self, time.monotonic_ns() if flush else 0)
+        job = FakeJob(self)
         self.jobs.append(job)
         return job
 

@@ -5,7 +5,7 @@ modprobe gpio-sim
 modprobe v4l2loopback devices=1 video_nr=10 card_label=edgederm exclusive_caps=1
 modprobe vimc
 # The heap from which a Raspberry Pi's cameras take their memory, under its name there.
-ln -sfn system "/dev/dma_heap/linux,cma"
+[ ! -e /dev/dma_heap/system ] || ln -sfn system "/dev/dma_heap/linux,cma"
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
 chip=/sys/kernel/config/gpio-sim/board
 [ ! -d $chip ] || exit 0
