@@ -16,7 +16,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     root = tmp_path_factory.mktemp("further")
-    rows = [(f"L{lesion}", f"I{lesion}", ("nv", "mel")[lesion % 2]) for lesion in range(64)]
+    rows = [
+        (f"L{lesion}", f"I{lesion}-{picture}", ("nv", "mel")[lesion // 2 % 2])
+        for lesion in range(64)
+        for picture in range(1 + lesion % 2)
+    ]
     a_ham10000(root / "set", rows)
     a_data_set(root / "further", count=8)
     found = audit_datasets(root / "set", [root / "further"], draws=1, threshold=1.1)
