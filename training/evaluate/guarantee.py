@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta  # type: ignore[import-untyped]
+from scipy.stats import beta, binom  # type: ignore[import-untyped]
 
 from device.core.manifest import Guarantee
 
@@ -35,6 +35,8 @@ SENSITIVITY = 0.95
 """Share of the malignant lesions that are aimed to be found."""
 CONFIDENCE = 0.95
 """Least confidence that is stated."""
+REFUTED_BELOW = 0.05
+"""Chance of what other lesions show, if the promise held, below which it counts as refuted."""
 _STEPS = 1000
 """The miss rate is stated in thousandths, rounded up."""
 
@@ -79,3 +81,15 @@ def guarantee(lesions: int, *, sensitivity: float = SENSITIVITY) -> Guarantee:
         lesions=lesions,
         missed=missed,
     )
+
+
+def chance_of(missed: int, lesions: int, promise: Guarantee) -> float:
+    """
+    Return how likely it is to miss so many or more if the promise holds exactly, 0 to 1.
+
+    Args:
+        missed: Malignant lesions that the threshold misses.
+        lesions: All malignant ones, none of them from the calibration part.
+        promise: See :func:`guarantee`.
+    """
+    return float(binom.sf(missed - 1, lesions, promise.miss_rate))

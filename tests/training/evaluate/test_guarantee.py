@@ -9,6 +9,7 @@ from scipy.stats import beta
 from training.evaluate.calibration import choose_operating_point
 from training.evaluate.guarantee import (
     CONFIDENCE,
+    chance_of,
     guarantee,
     lowest_of_lesions,
     missed_lesions,
@@ -85,3 +86,14 @@ def test_few_lesions_promise_little_and_more_lesions_more():
     assert rates == sorted(rates, reverse=True)
     assert rates[0] > 0.6
     assert rates[-1] < 0.06
+
+
+def test_a_kept_promise_is_likely_and_a_broken_one_is_not():
+    """Of 241 lesions 18 are expected to be missed at 7.5 %."""
+    promise = guarantee(138)
+    assert promise.miss_rate == 0.075
+    assert chance_of(0, 241, promise) == 1.0
+    assert chance_of(17, 241, promise) > 0.5
+    assert chance_of(34, 241, promise) == pytest.approx(3e-4, rel=0.1)
+    chances = [chance_of(missed, 241, promise) for missed in range(242)]
+    assert chances == sorted(chances, reverse=True)

@@ -1,7 +1,9 @@
 """A whole export from a run's folder, and everything that stops it."""
 
 import hashlib
+from contextlib import nullcontext
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -25,9 +27,16 @@ from training.data.provenance import describe_data
 from training.data.readers import read_dataset
 from training.data.splits import read_split
 from training.errors import RunError
+from training.evaluate.metrics import Scored
 from training.export import export
 from training.export.errors import ExportError
-from training.export.export import Limits, check_limits, export_run, write_accepted
+from training.export.export import (
+    Limits,
+    check_limits,
+    check_promise,
+    export_run,
+    write_accepted,
+)
 from training.models import FusedTeacher
 from training.runs import BEST_NAME, COMMIT_NAME, load_config, save_config
 
@@ -56,6 +65,29 @@ def made(tmp_path_factory, material):
     (run / COMMIT_NAME).write_text("d" * 40 + "\n")
     out = folder / "models" / "student.onnx"
     return export_run(run, **material, out=out, name="drawn", version="0.1.0"), out
+
+
+def test_a_model_whose_promise_the_test_part_refutes_does_not_ship(made):
+    """Every malignant lesion called benign; and as a control none."""
+    manifest, _ = made
+    below = manifest.operating_point.benign_below
+    lesions = 40
+    for malignant_at, refuted in ((below / 2, True), ((1 + below) / 2, False)):
+        probability_N = np.repeat([malignant_at, below / 2], lesions)
+        scored = Scored(
+            malignant_N=np.repeat([True, False], lesions),
+            diagnosis_N=np.repeat([0, 1], lesions),
+            probability_N=probability_N,
+            uncalibrated_N=probability_N,
+            diagnosis_probability_NK=np.full((2 * lesions, 7), 1 / 7),
+            group_N=np.arange(2 * lesions),
+        )
+        with (
+            pytest.raises(ExportError, match="called benign, found 40 of the 40")
+            if refuted
+            else nullcontext()
+        ):
+            check_promise(manifest, scored)
 
 
 def test_an_export_is_a_file_that_the_device_accepts(made):
