@@ -28,7 +28,7 @@ from training.evaluate.robustness import robustness
 from training.evaluate.selective import selective_risk
 from training.evaluate.subgroups import skin_tones, subgroups
 from training.models import load_best
-from training.runs import CURVES_NAME, DataConfig, RunConfig, load_config, require_run
+from training.runs import CONFIG_NAME, CURVES_NAME, DataConfig, RunConfig, load_config, require_run
 from training.source import HAM10000_SPLIT, Pictures, Source
 
 
@@ -248,11 +248,17 @@ def _source_words(source: Source) -> list[str]:
 
 
 def shown(path: Path, below: str) -> str:
-    """Name a path as it is below the working directory; of others the last part alone."""
+    """
+    Name a path as it is below the working directory; of others the last part alone.
+
+    A report in a run's folder is named with the run: all of them are called after their part.
+    """
+    path = path.resolve()
     try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
+        return path.relative_to(Path.cwd()).as_posix()
     except ValueError:
-        return f"{below}/{path.name}"
+        last = 2 if (path.parent / CONFIG_NAME).is_file() else 1
+        return "/".join([below, *path.parts[-last:]])
 
 
 def _default_out(run: Path, part: str, tta: int) -> Path:
