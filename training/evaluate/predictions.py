@@ -43,15 +43,13 @@ def predict(model: nn.Module, part: PreparedPart, *, tta: int = 1) -> Prediction
             mirrored and slightly scaled ones.  The answer is the mean of their probabilities; a
             device has no time for that.
     """
-    if tta == 1:
-        return _look(model, part, plain_view(len(part)))
-    seen = [
-        _look(model, part, view)
-        for view in (
-            plain_view(len(part)),
-            *(draw_view(len(part), 1, _TTA, seed=number) for number in range(1, tta)),
-        )
+    views = [
+        plain_view(len(part)),
+        *(draw_view(len(part), 1, _TTA, seed=number) for number in range(1, tta)),
     ]
+    seen = [_look(model, part, view) for view in views]
+    if len(seen) == 1:
+        return seen[0]
     logit_VN = torch.tensor(np.stack([each.malignancy_logit_N for each in seen]))
     logits_VNK = torch.tensor(np.stack([each.diagnosis_logits_NK for each in seen]))
     return Predictions(

@@ -22,9 +22,11 @@ from device.core.manifest import (
     Calibration,
     Diagnosis,
     GoldenCase,
+    Guarantee,
     InputSpec,
     Metric,
     ModelManifest,
+    OperatingPoint,
     OutOfDistribution,
     QualityLimits,
     TrainingRecord,
@@ -36,10 +38,16 @@ from training.data.dataset import PreparedPart
 from training.data.fingerprint import fingerprint
 from training.data.splits import CALIBRATION, RULE, TEST, TRAIN, VALIDATION, Split
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
-from training.evaluate.guarantee import guarantee
+from training.evaluate.guarantee import (
+    REFUTED_BELOW,
+    chance_of,
+    guarantee,
+    lowest_of_lesions,
+)
 from training.evaluate.metrics import Scored, evaluate_predictions, score
 from training.evaluate.out_of_distribution import fit_out_of_distribution
 from training.export.count import count_macs, count_parameters
+from training.export.errors import ExportError
 from training.export.graph import Exported
 from training.export.parity import probabilities, run_graph
 from training.models.outputs import COMBINATION
@@ -122,6 +130,7 @@ def build_contract(
 
     Raises:
         DataError: A part lacks benign or malignant pictures.
+        ExportError: The test part refutes the promise on missed lesions.
     """
     calibration_part = evidence.calibration_part
     content = exported.model.SerializeToString()
@@ -138,7 +147,10 @@ def build_contract(
         training_part.diagnosis_N,
         fitted["embedding"],
     )
-    metrics = evaluate_predictions(judge(content, evidence, calibration), point)
+    promise = guarantee(malignant_lesions)
+    judged = judge(content, evidence, calibration)
+    check_promise(promise, point, judged)
+    metrics = evaluate_predictions(judged, point)
     record = training_record(config, evidence)
     return ModelManifest(
         schema_version=1,
@@ -155,7 +167,7 @@ def build_contract(
         combination=COMBINATION,
         calibration=calibration,
         operating_point=point,
-        guarantee=guarantee(malignant_lesions),
+        guarantee=promise,
         uncertain_share=_rounded(
             np.mean((probability_N >= point.benign_below) & (probability_N < point.malignant_from))
         ),
@@ -169,6 +181,29 @@ def build_contract(
         license=license_sentence(record.datasets),
         commit=commit,
     )
+
+
+def check_promise(promise: Guarantee, point: OperatingPoint, scored: Scored) -> None:
+    """
+    Hold the promise on missed lesions against the test part, once.
+
+    A promise of 95 % confidence is broken by one calibration part in twenty, and nothing about the
+    calibration part shows it.
+
+    Raises:
+        ExportError: So many malignant lesions of the test part are called benign on one of their
+            pictures that chance explains it badly.
+    """
+    lowest_L = lowest_of_lesions(scored.probability_N, scored.malignant_N, scored.group_N)
+    missed = int((lowest_L < point.benign_below).sum())
+    chance = chance_of(missed, len(lowest_L), promise)
+    if chance < REFUTED_BELOW:
+        raise ExportError(
+            f"the promise on missed lesions is refuted: expected at most {promise.miss_rate:.1%} "
+            f"of malignant lesions called benign, found {missed} of the {len(lowest_L)} in the "
+            f"test part, which chance explains with {chance:.2g}; this model does not ship, and "
+            "trying seeds until one passes would be choosing on the test part"
+        )
 
 
 def judge(content: bytes, evidence: Evidence, calibration: Calibration) -> Scored:

@@ -63,7 +63,7 @@ def student_control() -> RunConfig:
 
 def student_distilled() -> RunConfig:
     """
-    The student that ships: the same pictures and schedule, labels and a teacher.
+    The same pictures and schedule, labels and a teacher.
 
     The teacher counts for more than the labels: it knows which of them are doubtful.  The views
     are as many as two cores allow.

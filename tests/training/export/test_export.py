@@ -29,11 +29,11 @@ from training.data.splits import read_split
 from training.errors import RunError
 from training.evaluate.metrics import Scored
 from training.export import export
+from training.export.contract import check_promise
 from training.export.errors import ExportError
 from training.export.export import (
     Limits,
     check_limits,
-    check_promise,
     export_run,
     write_accepted,
 )
@@ -87,7 +87,7 @@ def test_a_model_whose_promise_the_test_part_refutes_does_not_ship(made):
             if refuted
             else nullcontext()
         ):
-            check_promise(manifest, scored)
+            check_promise(manifest.guarantee, manifest.operating_point, scored)
 
 
 def test_an_export_is_a_file_that_the_device_accepts(made):
