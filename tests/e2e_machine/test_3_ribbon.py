@@ -5,7 +5,6 @@ The kernel's virtual camera shows a pattern of its own, never a photograph, and 
 this is the way from the playbook to a frame.  Nothing here stands in for a sensor.
 """
 
-import copy
 import json
 import os
 from pathlib import Path
@@ -37,7 +36,7 @@ def test_a_camera_on_a_ribbon_answers_from_inside_the_walls(board, deployment, t
     package = Path(os.environ["EDGEDERM_E2E_PICAMERA2"])
     board.put_bytes(package.read_bytes(), "/root/python3-picamera2.deb")
     board.root("dpkg -i /root/python3-picamera2.deb && touch /var/lib/apt/lists")
-    settings = {**copy.deepcopy(SETTINGS), "camera": CAMERA}
+    settings = {**SETTINGS, "camera": CAMERA}
     inventory = board.inventory({**deployment.variables, "appliance_settings": settings})
     _, counts = board.play("deploy", inventory)
     assert counts["failed"] == counts["unreachable"] == 0

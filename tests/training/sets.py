@@ -31,6 +31,14 @@ def a_lesion(
     return draw_lesion(seed, diagnosis=diagnosis, height_px=height_px, width_px=width_px)
 
 
+SOME_LESIONS = [
+    (f"L{lesion}", f"I{lesion}-{picture}", ("nv", "mel")[lesion // 2 % 2])
+    for lesion in range(64)
+    for picture in range(1 + lesion % 2)
+]
+"""64 lesions in 96 pictures, half of them malignant: enough for every part of a split."""
+
+
 def a_ham10000(
     root: Path,
     rows: Sequence[tuple[str, str, str]],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.training.sets import a_ham10000
+from tests.training.sets import SOME_LESIONS, a_ham10000
 from tests.training.small import a_data_set, a_run_config
 from training.audit import SPLIT_NAME, audit_datasets, write_audit
 from training.commands.train import train_run
@@ -16,12 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     root = tmp_path_factory.mktemp("further")
-    rows = [
-        (f"L{lesion}", f"I{lesion}-{picture}", ("nv", "mel")[lesion // 2 % 2])
-        for lesion in range(64)
-        for picture in range(1 + lesion % 2)
-    ]
-    a_ham10000(root / "set", rows)
+    a_ham10000(root / "set", SOME_LESIONS)
     a_data_set(root / "further", count=8)
     found = audit_datasets(root / "set", [root / "further"], draws=1, threshold=1.1)
     write_audit(found, root)

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.training.sets import a_ham10000
+from tests.training.sets import SOME_LESIONS, a_ham10000
 from tests.training.small import a_run_config
 from training.audit import SPLIT_NAME, audit_datasets, write_audit
 from training.cli import main
@@ -32,12 +32,7 @@ def _on_the_cpu(monkeypatch):
 def material(tmp_path_factory):
     """96 drawn pictures of 64 lesions, half of them malignant, and their grouped split."""
     root = tmp_path_factory.mktemp("protocols")
-    rows = [
-        (f"L{lesion}", f"I{lesion}-{picture}", ("nv", "mel")[lesion // 2 % 2])
-        for lesion in range(64)
-        for picture in range(1 + lesion % 2)
-    ]
-    a_ham10000(root / "set", rows)
+    a_ham10000(root / "set", SOME_LESIONS)
     write_audit(audit_datasets(root / "set", draws=1, threshold=1.1), root)
     return {"data": root / "set", "split": root / SPLIT_NAME, "cache": root / "cache"}
 
