@@ -29,6 +29,7 @@ from tests.e2e_machine.machine import SNAPSHOT, Machine
 ARTIFACTS = ROOT / "var/e2e-powercut"
 KEPT = ROOT / "var/e2e-powercut-deployed"
 """A machine on which the box was deployed, for the next run with the same release and image."""
+CAPTURES, UPDATES = HALVES = ("captures", "model update")
 CONFIDENCE = 0.95
 STATE = "/var/lib/edgederm"
 COLD_BOOTED_STEPS = 3
@@ -41,6 +42,7 @@ def main():
     parser.add_argument(
         "--every", type=int, default=1, help="of the steps of an update, cut this one"
     )
+    parser.add_argument("--only", choices=HALVES, help="of the two halves, this one")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
@@ -51,15 +53,17 @@ def main():
     deployed = deploy(image)
     found = {"command": "make e2e-powercut", "seed": options.seed}
     found["deployed"] = round(time.monotonic() - began_s, 1)
-    for name, work in (
-        ("captures", lambda: cut_captures(image, deployed, options.cuts, chance)),
-        ("model update", lambda: cut_updates(image, deployed, options.every)),
-    ):
+    works = {
+        CAPTURES: lambda: cut_captures(image, deployed, options.cuts, chance),
+        UPDATES: lambda: cut_updates(image, deployed, options.every),
+    }
+    missed = []
+    for name in (options.only,) if options.only else HALVES:
         began_s = time.monotonic()
-        found[name] = work()
+        found[name] = works[name]()
+        missed += found[name]["missed"]
         found[f"{name}, whole"] = round(time.monotonic() - began_s, 1)
         (ARTIFACTS / "found.json").write_text(measured(found))
-    missed = [*found["captures"]["missed"], *found["model update"]["missed"]]
     print(measured(found))
     if options.results and not missed:
         options.results.write_text(measured(found))
