@@ -573,15 +573,32 @@ def samples(
 def throughput(
     recipe: Annotated[str, typer.Argument(help="Name in training/recipes.", show_default=False)],
     steps: Annotated[int, typer.Option(min=1, help="Timed steps for each figure.")] = 10,
+    results: Annotated[
+        Path | None, typer.Option(help="File for the figures, as JSON.", dir_okay=False)
+    ] = None,
 ) -> None:
-    """Time the training steps of a recipe's networks on this machine."""
+    """Time the training steps of a recipe's networks; fails if the loop wastes too much of them."""
     from training.cpu import keep_memory
     from training.recipes import require_recipe
-    from training.throughput import measure_throughput, print_throughput
+    from training.throughput import (
+        LEAST_SHARE,
+        measure_throughput,
+        print_throughput,
+        record_throughput,
+    )
 
     require_recipe(recipe)
     keep_memory()
-    print_throughput(measure_throughput(recipe, steps=steps), Console())
+    found = measure_throughput(recipe, steps=steps)
+    print_throughput(found, Console())
+    if results is not None:
+        record_throughput(found, recipe, results)
+    if not all(line.whole_share >= LEAST_SHARE for line in found):
+        Console(stderr=True).print(
+            f"the whole loop kept less than {LEAST_SHARE:.0%} of the bare steps; "
+            "look for other work on the machine, then for what the loop does beside its steps"
+        )
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: python -m training demo --out runs/demo")

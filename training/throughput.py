@@ -4,15 +4,17 @@ How many pictures a second a recipe's networks learn from, and what made them th
 Two questions: what the precision and the convolutions of our own give to a bare step on random
 numbers, and what the whole loop (pictures, augmentation, loss, average of the weights, metrics)
 leaves of that.  The second is measured in turns, because a busy machine changes from one second to
-the next.
+the next.  A recipe with a teacher is measured with one that has looked before: its answers are read
+and count in the loss.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +33,12 @@ from training.losses import label_loss
 from training.models import build_model
 from training.models.depthwise import speed_up_depthwise
 from training.recipes import RECIPES
-from training.runs import RunConfig, TeacherConfig
+from training.runs import RunConfig, TeacherConfig, source_commit
 from training.teacher_stages import member_config
+from training.teaching import CachedLesson
 
+LEAST_SHARE = 0.85
+"""Of the bare steps' pictures a second, which the whole loop shall keep."""
 _WARM_UP = 2
 _TURNS = 5
 _VALIDATION_SHARE = 6
@@ -53,7 +58,7 @@ class Throughput:
     fast: float
     """As the loop trains: where the device has no arithmetic for bf16, in fp32."""
     whole: float
-    """In an epoch of the loop itself, validation included; drawn pictures, no teacher."""
+    """In an epoch of the loop itself, validation included; drawn pictures."""
     whole_share: float
     """Of the bare steps that took turns with those epochs; the median of the turns."""
 
@@ -105,6 +110,21 @@ def print_throughput(found: list[Throughput], console: Console) -> None:
     console.print(table)
 
 
+def record_throughput(found: list[Throughput], recipe: str, path: Path) -> None:
+    """Write the figures to *path*, with what they depend on."""
+    record = {
+        "command": f"python -m training throughput {recipe}",
+        "commit": source_commit(),
+        "torch": torch.__version__,
+        "arithmetic": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
+        "least_share": LEAST_SHARE,
+        "networks": [asdict(line) for line in found],
+    }
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
 def _measure(name: str, config: RunConfig, side_px: int, steps: int) -> Throughput:
     bf16 = config.precision == "bf16"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -143,6 +163,7 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
         config, part, accelerator, start=build_model(config.model, fresh=True).state_dict()
     )
     learner.prepare()
+    lesson = None if config.distillation is None else _drawn_lesson(pictures)
     is_bf16 = in_bf16(config.precision, accelerator.device)
     step = _bare_step(config, side_px, bf16=is_bf16, fast=is_bf16)  # as the loop decides
 
@@ -151,7 +172,7 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
             step()
 
     def epoch(number: int) -> None:
-        learner.learn(None, number)
+        learner.learn(lesson, number)
         validation_auroc(learner.averaged, validation_part)
 
     shares, rates = [], []
@@ -162,6 +183,14 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
             shares.append(bare_s / whole_s)
             rates.append(pictures / whole_s)
     return statistics.median(rates), statistics.median(shares)
+
+
+def _drawn_lesson(pictures: int) -> CachedLesson:
+    """Say something about one view of each picture, as a teacher that has looked before."""
+    return CachedLesson(
+        malignancy_logit_VN=torch.zeros((1, pictures)),
+        diagnosis_logits_VNK=torch.zeros((1, pictures, len(DIAGNOSES))),
+    )
 
 
 def drawn_part(pictures: int, side_px: int) -> PreparedPart:
