@@ -176,6 +176,13 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
             file_okay=False,
         ),
     ] = None,
+    member: Annotated[
+        str | None,
+        typer.Option(
+            help="Train only this backbone of a fused teacher, below --out; a process for each, "
+            "side by side, and then the same command without it, which fuses them.",
+        ),
+    ] = None,
     workers: Workers = _CORES,
 ) -> None:
     """
@@ -188,9 +195,16 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     from training.commands.train import configure, train_run
     from training.evaluate.report import print_metrics
     from training.source import Source
+    from training.teacher_stages import member_folder
 
     config = configure(
-        recipe, seed=seed, teacher=teacher, views=views, weights=weights, epochs=epochs
+        recipe,
+        seed=seed,
+        teacher=teacher,
+        views=views,
+        weights=weights,
+        epochs=epochs,
+        member=member,
     )
     source = Source(
         data=data,
@@ -200,7 +214,7 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
         cache=cache,
         workers=workers,
     )
-    evaluation = train_run(config, source, out)
+    evaluation = train_run(config, source, member_folder(out, member) if member else out)
     if evaluation is not None:
         print_metrics(evaluation, Console())
 

@@ -61,9 +61,9 @@ def train_teacher(
         return
     members = []
     for backbone in model.backbones:
-        member_folder = folder / MEMBERS_NAME / backbone.name
-        _train_member(member_config(config, backbone), train_part, validation_part, member_folder)
-        members.append(member_folder)
+        member = member_folder(folder, backbone.name)
+        _train_member(member_config(config, backbone), train_part, validation_part, member)
+        members.append(member)
     _fuse(config, members, train_part, validation_part, folder)
 
 
@@ -71,6 +71,11 @@ def member_config(config: RunConfig, backbone: BackboneConfig) -> RunConfig:
     """Return the configuration that trains one backbone of the teacher of *config* alone."""
     model = config.model.model_copy(update={"backbones": (backbone,)})
     return config.model_copy(update={"recipe": f"{config.recipe}, {backbone.name}", "model": model})
+
+
+def member_folder(folder: Path, name: str) -> Path:
+    """Return where the run of one member lies in the *folder* of its teacher."""
+    return folder / MEMBERS_NAME / name
 
 
 def _train_member(

@@ -75,6 +75,18 @@ def test_weights_come_from_files_called_after_their_backbones(tmp_path):
         configure("student_control", weights=tmp_path)
 
 
+def test_a_member_of_a_fused_teacher_can_be_asked_for(tmp_path):
+    alone = configure("demo_teacher", member="test_convnext", seed=3)
+    assert [backbone.name for backbone in alone.model.backbones] == ["test_convnext"]
+    assert (alone.seed, alone.recipe) == (3, "demo_teacher, test_convnext")
+    with pytest.raises(RunError, match="expected one of mobilenetv3_small_050, test_convnext"):
+        configure("demo_teacher", member="convnext")
+    with pytest.raises(RunError, match="fuses no backbones; leave out --member"):
+        configure("student_control", member="test_convnext")
+    with pytest.raises(RunError, match="leave out --teacher"):
+        configure("demo_teacher", member="test_convnext", teacher=tmp_path)
+
+
 def test_a_teacher_is_given_where_the_recipe_has_one_and_nowhere_else(tmp_path):
     with pytest.raises(RunError, match="name a finished run: --teacher"):
         configure("demo_student")

@@ -10,7 +10,7 @@ from training import teacher_stages
 from training.errors import RunError
 from training.models import load_best
 from training.runs import BEST_NAME, CURVES_NAME, HEADS_NAME, MEMBERS_NAME, load_config
-from training.teacher_stages import train_teacher
+from training.teacher_stages import member_config, member_folder, train_teacher
 
 NAMES = ("test_efficientnet", "test_resnet")
 
@@ -40,6 +40,18 @@ def test_members_come_first_and_the_fusion_is_at_least_their_mean(tmp_path, part
         expected = load_best(member).backbones[0].state_dict()
         for name, value in fused.backbones[index].state_dict().items():
             assert torch.equal(value, expected[name])
+
+
+def test_members_that_were_trained_side_by_side_are_fused_as_if_in_turn(tmp_path, parts):
+    config = a_teacher_run_config()
+    train_teacher(config, *parts, tmp_path / "in turn")
+    for backbone in reversed(config.model.backbones):
+        folder = member_folder(tmp_path / "apart", backbone.name)
+        train_teacher(member_config(config, backbone), *parts, folder)
+    assert not (tmp_path / "apart" / BEST_NAME).exists()
+    train_teacher(config, *parts, tmp_path / "apart")
+    in_turn, apart = (load_best(tmp_path / name).state_dict() for name in ("in turn", "apart"))
+    assert all(torch.equal(value, apart[name]) for name, value in in_turn.items())
 
 
 def test_a_finished_teacher_is_left_alone(tmp_path, parts):

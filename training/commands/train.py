@@ -22,7 +22,7 @@ from training.models.weights import SUFFIXES
 from training.recipes import require_recipe
 from training.runs import RunConfig, TeacherConfig, load_config, require_run
 from training.source import Pictures, Source
-from training.teacher_stages import train_teacher
+from training.teacher_stages import member_config, train_teacher
 from training.teaching import CachedLesson, Lesson, LiveLesson, cached_lesson
 
 _PATIENCE = timedelta(hours=12)
@@ -37,6 +37,7 @@ def configure(
     views: int | None = None,
     weights: Path | None = None,
     epochs: int | None = None,
+    member: str | None = None,
 ) -> RunConfig:
     """
     Return the configuration of *recipe* with what the command line changed.
@@ -49,10 +50,12 @@ def configure(
             live.
         weights: Folder with a file of weights for each backbone of a teacher, called after it.
         epochs: Instead of the recipe's.
+        member: Backbone of a fused teacher that is to be trained alone, as it is trained within
+            the teacher.
 
     Raises:
-        RunError: There is no such recipe, no such file, no such finished teacher; a recipe without
-            a teacher was given one, or one with a teacher none.
+        RunError: There is no such recipe, no such file, no such finished teacher, no such member;
+            a recipe without a teacher was given one, or one with a teacher none.
     """
     begin = require_recipe(recipe)
     changes: dict[str, object] = {}
@@ -63,6 +66,8 @@ def configure(
     config = begin().model_copy(update=changes)
     if weights is not None:
         config = config.model_copy(update={"model": _from_files(config, weights)})
+    if member is not None:
+        config = _member(config, member)
     if config.distillation is None:
         if teacher is not None:
             raise RunError(f"recipe {recipe!r} learns from labels alone; leave out --teacher")
@@ -74,6 +79,17 @@ def configure(
     if views is not None:
         taught["views"] = views or None
     return config.model_copy(update={"distillation": config.distillation.model_copy(update=taught)})
+
+
+def _member(config: RunConfig, name: str) -> RunConfig:
+    """Return the configuration of one member of the teacher of *config*."""
+    backbones = config.model.backbones if isinstance(config.model, TeacherConfig) else ()
+    if len(backbones) < 2:  # noqa: PLR2004
+        raise RunError(f"recipe {config.recipe!r} fuses no backbones; leave out --member")
+    of_name = {backbone.name: backbone for backbone in backbones}
+    if name not in of_name:
+        raise RunError(f"--member {name}: expected one of {', '.join(of_name)}")
+    return member_config(config, of_name[name])
 
 
 def _from_files(config: RunConfig, folder: Path) -> TeacherConfig:
