@@ -1,7 +1,8 @@
-"""One board for all tests, in the order in which they stand; what it said is kept."""
+"""One board for all tests of a half, in the order in which they stand; what it said is kept."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 from tests.bundles import Signer, a_key_folder, newer
 from tests.e2e.board import PATIENCE, ROOT, Board, empty_folder
 
-ARTIFACTS = ROOT / "var/e2e"
+HALF = os.environ.get("EDGEDERM_E2E_HALF", "")
+"""Of the tests, which run in two halves side by side, see ``run.sh``."""
+ARTIFACTS = ROOT / "var/e2e" / HALF
 
 SETTINGS = {
     # Pictures in place of a camera, which the tests take away; and limits that are met soon.
@@ -43,11 +46,11 @@ def pytest_sessionfinish(session, exitstatus):
     found = session.config.stash.get(FOUND, None)
     if not found:
         return
-    if session.config.args == ["tests/e2e"] and not session.config.option.keyword:
+    if not session.config.option.keyword:
         found |= {
             **json.loads(os.environ["EDGEDERM_E2E_PREPARED"]),
-            "whole run": round(time.time() - int(os.environ["EDGEDERM_E2E_BEGAN"])),
-            "tests passed": session.testscollected - session.testsfailed,
+            f"whole run, {HALF}": round(time.time() - int(os.environ["EDGEDERM_E2E_BEGAN"])),
+            f"tests passed, {HALF}": session.testscollected - session.testsfailed,
             "patience": PATIENCE,
             "load at the end": round(os.getloadavg()[0], 1),
         }
@@ -141,13 +144,26 @@ def current(board, link="current"):
 
 @pytest.fixture(scope="session")
 def secrets():
-    """What the first deployment showed: a dictionary with ``token``."""
+    """What the first deployment showed: a dictionary with ``token``; None if it failed."""
     return {}
 
 
+def deploy_first(board, inventory, secrets):
+    """Deploy to a fresh board; returns what the playbook said."""
+    secrets["token"] = None
+    done, _ = board.play("deploy", inventory)
+    (secrets["token"],) = re.findall(
+        r"shown this once: (edgederm-[a-z2-7]{8}-[a-z2-7]{32})", done.stdout
+    )
+    return done.stdout
+
+
 @pytest.fixture
-def token(secrets):
+def token(board, inventory, secrets):
+    """A token of the board, which is deployed to if no test did that before."""
     if "token" not in secrets:
+        deploy_first(board, inventory, secrets)
+    if secrets["token"] is None:
         pytest.fail("the deployment did not get so far")
     return secrets["token"]
 
