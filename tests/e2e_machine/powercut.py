@@ -32,6 +32,9 @@ KEPT = ROOT / "var/e2e-powercut-deployed"
 CAPTURES, UPDATES = HALVES = ("captures", "model update")
 CONFIDENCE = 0.95
 STATE = "/var/lib/edgederm"
+UNDER_WAY = "under way"
+FEWEST_STEPS = 4
+"""Of an installation and of a start on trial: each writes a record and switches it."""
 COLD_BOOTED_STEPS = 3
 """Of the cuts in an update so many are followed by a boot, the others looked into from outside."""
 
@@ -75,8 +78,7 @@ def main():
 
 def deploy(image):
     """Return a folder with the disk of a machine on which the box runs, its keys and its token."""
-    release = max((ROOT / "var/releases").glob("*-x86_64.tar"), key=lambda one: one.stat().st_mtime)
-    stamp = f"{image.name} {release.name}\n"
+    stamp = f"{image.name} {os.environ['EDGEDERM_E2E_RELEASE']}\n"
     if (KEPT / "stamp").exists() and (KEPT / "stamp").read_text() == stamp:
         return KEPT
     empty_folder(KEPT)
@@ -232,13 +234,17 @@ def install(machine, what, verb, allowed, every, found):
         shutil.copy(saved, machine.disk)
         machine.start(snapshot=SNAPSHOT)
         line = run_to(machine, step, verb)
+        # A verb that ends says so; a box that serves does not, and answers.
+        if line == UNDER_WAY and not (verb == "serve" and answers(machine)):
+            found["missed"].append(f"{what}, step {step}: neither reached nor passed in time")
+            break
         machine.cut()
         version = look_into(machine)
         print(f"{what}: {line}: {version}", flush=True)
         seen[version] += 1
         if version not in allowed:
             found["missed"].append(f"{what}, {line}: {version}")
-        is_over = not line.startswith("step")
+        is_over = line.startswith(("done", UNDER_WAY))
         # Never the snapshot again: it would take the disk back to before the cut.
         if (is_over or step < COLD_BOOTED_STEPS) and (cold := boot(machine)) not in allowed:
             found["missed"].append(f"{what}, {line}, booted: {cold}")
@@ -247,6 +253,8 @@ def install(machine, what, verb, allowed, every, found):
         step += every
     found["steps"][what] = sum(seen.values())
     found["models after"][what] = dict(seen)
+    if found["steps"][what] < FEWEST_STEPS:
+        found["missed"].append(f"{what}: expected {FEWEST_STEPS} cuts at least, found fewer")
     if what == "installation" and set(seen) != allowed:
         found["missed"].append(
             f"{what}: expected cuts before and after it counts, found {dict(seen)}"
@@ -277,7 +285,12 @@ def run_to(machine, step, verb):
     # A box that serves has no end: when it stands nowhere, it has begun.
     over.wait((30 if name == "serve" else 60) * PATIENCE)
     process.kill()
-    return said[0] if said else "under way"
+    return said[0] if said else UNDER_WAY
+
+
+def answers(machine):
+    """Whether the box answers."""
+    return machine.answers((KEPT / "token").read_text())
 
 
 def look_into(machine):

@@ -24,11 +24,12 @@ image=$(tests/e2e_machine/image.sh | tail -1)
 image_s=$(($(date +%s) - EDGEDERM_E2E_BEGAN))
 echo "image: $image_s s"
 began=$SECONDS
-"$deploy_python" deploy/release.py --python 3.13 --machine x86_64 --into var/releases >/dev/null
+EDGEDERM_E2E_RELEASE=$("$deploy_python" deploy/release.py --python 3.13 --machine x86_64 \
+    --into var/releases | tail -1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["name"])')
 release_s=$((SECONDS - began))
 echo "release: $release_s s"
 picamera2=$(tests/e2e_machine/picamera2.sh "$deploy_python" | tail -1)
-export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_IMAGE=$image EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
+export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_RELEASE EDGEDERM_E2E_IMAGE=$image EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
 export EDGEDERM_E2E_PICAMERA2=$picamera2
 export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_s}"
 # At least 3 and more on a busy machine: everything is emulated.
