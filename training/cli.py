@@ -389,12 +389,34 @@ def compare(
     print_comparison(compare_reports(reports, against, out=out), Console())
 
 
+@app.command(
+    epilog="Example: python -m training protocols runs/student/test runs/paper/test "
+    "--out runs/protocols"
+)
+def protocols(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of reports that evaluate wrote, each under its own protocol.",
+            exists=True,
+            file_okay=False,
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for the table.", file_okay=False)] = None,
+) -> None:
+    """Show what the same network is said to reach under several protocols, leaking ones too."""
+    from training.commands.protocols import print_lines, tabulate
+
+    print_lines(tabulate(reports, out=out), reports, Console())
+
+
 @app.command(epilog="Example: python -m training page runs/report --out docs/evaluation.md")
 def page(
     reports: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders of reports that evaluate or compare wrote, in the order of the page.",
+            help="Folders of reports that evaluate, compare or protocols wrote, in their order.",
             exists=True,
             file_okay=False,
             show_default=False,

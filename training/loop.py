@@ -103,7 +103,6 @@ def train(
             accelerator.print(json.dumps(line))
             _save(folder, state, *learner.saved())
         accelerator.wait_for_everyone()
-    accelerator.end_training()
 
 
 class Learner:

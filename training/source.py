@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.core.manifest import PreprocessSpec
@@ -50,6 +50,10 @@ class Pictures:
     record: list[Case]
     extra: list[Case]
     split: Split
+
+    def taken(self, extra_share: float) -> Pictures:
+        """Leave out the further sets where an epoch takes nothing of them."""
+        return self if extra_share > 0 else replace(self, extra=[])
 
     def chosen(self, part: str) -> list[Case]:
         """

@@ -70,7 +70,9 @@ def train_teacher(
 def member_config(config: RunConfig, backbone: BackboneConfig) -> RunConfig:
     """Return the configuration that trains one backbone of the teacher of *config* alone."""
     model = config.model.model_copy(update={"backbones": (backbone,)})
-    return config.model_copy(update={"recipe": f"{config.recipe}, {backbone.name}", "model": model})
+    return config.model_copy(
+        update={"recipe": f"{config.recipe} --member {backbone.name}", "model": model}
+    )
 
 
 def member_folder(folder: Path, name: str) -> Path:
@@ -86,7 +88,7 @@ def _train_member(
     if config.heads is not None:
         with accelerator.main_process_first():
             if not (folder / HEADS_NAME).is_file():
-                teacher = _build(config)
+                teacher = _build(config).to(accelerator.device)
                 found = _fit(
                     teacher, config, config.heads, train_part, validation_part, kept_in=None
                 )
@@ -116,6 +118,7 @@ def _fuse(
         record_commit(folder)
         teacher = _build(config, fresh=True)
         teacher.begin_as_mean_of([_teacher(member) for member in members])
+        teacher.to(accelerator.device)
         found = _fit(teacher, config, config.heads, train_part, validation_part, kept_in=folder)
         (folder / CURVES_NAME).unlink(missing_ok=True)
         for line in found.lines:
@@ -163,6 +166,7 @@ def _fit(
     best, lines = -1.0, []
     weights: dict[str, Tensor] = {}
     torch.manual_seed(config.seed)
+    device = next(teacher.parameters()).device
     for epoch in range(heads.epochs + 1):
         started = time.perf_counter()
         total = count = 0.0
@@ -176,10 +180,10 @@ def _fit(
                 generator=torch.Generator().manual_seed(config.seed + epoch),
                 extra_share=config.extra_share,
             ):
-                features_BD = _tensor(views_VND[(epoch - 1) % heads.views, indices_B])
+                features_BD = _tensor(views_VND[(epoch - 1) % heads.views, indices_B], device)
                 terms = label_loss(
                     teacher.hear(features_BD),
-                    *train_part.labels(indices_B),
+                    *(labels_B.to(device) for labels_B in train_part.labels(indices_B)),
                     label_smoothing=config.label_smoothing,
                 )
                 loss = torch.stack(list(terms.values())).sum()
@@ -191,7 +195,7 @@ def _fit(
         auroc = _auroc(teacher, judged_ND, validation_part)
         if auroc > best:
             best = auroc
-            weights = {name: value.clone() for name, value in teacher.state_dict().items()}
+            weights = {name: value.cpu().clone() for name, value in teacher.state_dict().items()}
         if epoch > 0:
             line = {
                 "epoch": epoch,
@@ -206,12 +210,13 @@ def _fit(
 def _auroc(teacher: FusedTeacher, features_ND: NDArray[np.float16], part: PreparedPart) -> float:
     teacher.eval()
     with torch.no_grad():
-        logit_N = teacher.hear(_tensor(features_ND)).malignancy_logit_B1[:, 0].numpy()
+        device = next(teacher.parameters()).device
+        logit_N = teacher.hear(_tensor(features_ND, device)).malignancy_logit_B1[:, 0].cpu().numpy()
     return float(roc_auc_score(part.malignant_N, logit_N))
 
 
-def _tensor(features_BD: NDArray[np.float16]) -> Tensor:
-    return torch.from_numpy(features_BD.astype(np.float32))
+def _tensor(features_BD: NDArray[np.float16], device: torch.device) -> Tensor:
+    return torch.from_numpy(features_BD.astype(np.float32)).to(device)
 
 
 def _build(config: RunConfig, *, fresh: bool = False) -> FusedTeacher:

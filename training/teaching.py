@@ -68,6 +68,7 @@ class CachedLesson:
     """The teacher has looked at some views; the student goes through them again and again."""
 
     malignancy_logit_VN: Tensor
+    """On the student's device, as the next one."""
     diagnosis_logits_VNK: Tensor
 
     def view_seed(self, epoch: int, seed: int) -> int:  # noqa: ARG002 - a role's signature
@@ -119,9 +120,10 @@ def cached_lesson(
         teacher, part, augment, views=views, folder=folder, precision=precision
     )
     malignancy, diagnosis = [], []
+    device = next(teacher.parameters()).device
     with torch.no_grad():
         for features_ND in seen_VND:
-            outputs = teacher.hear(torch.from_numpy(features_ND.astype(np.float32)))
+            outputs = teacher.hear(torch.from_numpy(features_ND.astype(np.float32)).to(device))
             malignancy.append(outputs.malignancy_logit_B1[:, 0])
             diagnosis.append(outputs.diagnosis_logits_BK)
     malignancy_logit_VN, diagnosis_logits_VNK = torch.stack(malignancy), torch.stack(diagnosis)

@@ -78,7 +78,7 @@ def test_weights_come_from_files_called_after_their_backbones(tmp_path):
 def test_a_member_of_a_fused_teacher_can_be_asked_for(tmp_path):
     alone = configure("demo_teacher", member="test_convnext", seed=3)
     assert [backbone.name for backbone in alone.model.backbones] == ["test_convnext"]
-    assert (alone.seed, alone.recipe) == (3, "demo_teacher, test_convnext")
+    assert (alone.seed, alone.recipe) == (3, "demo_teacher --member test_convnext")
     with pytest.raises(RunError, match="expected one of mobilenetv3_small_050, test_convnext"):
         configure("demo_teacher", member="convnext")
     with pytest.raises(RunError, match="fuses no backbones; leave out --member"):

@@ -8,8 +8,6 @@ of numbers is made with ``python -m tests.training.test_loop`` and explained.
 import json
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from tests.training.small import a_part, a_run_config, a_teacher_config, save_part
+from tests.training.two_processes import in_two_processes
 from training import loop
 from training.errors import RunError
 from training.evaluate.predictions import predict
@@ -33,7 +32,6 @@ from training.runs import (
 )
 from training.teaching import LiveLesson
 
-ROOT = Path(__file__).resolve().parents[2]
 TEN_STEPS = Path(__file__).with_name("ten_steps.json")
 SURE_STEPS = 4
 TOLERANCE, LATER_TOLERANCE = 1e-3, 2e-2
@@ -252,47 +250,6 @@ def test_a_teacher_is_listened_to(tmp_path, train_part, validation_part):
 
 
 SPREAD_CONFIG = a_run_config(epochs=20, batch_size=32)
-ONE_OF_TWO = """
-import os
-import sys
-from pathlib import Path
-from tests.training.small import load_part
-from tests.training.test_loop import SPREAD_CONFIG
-from training.loop import train
-
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    parts = [load_part(folder / f"{name}.npz") for name in ("train", "validation")]
-    (folder / "rank{RANK}_of_{WORLD_SIZE}".format_map(os.environ)).touch()
-    train(SPREAD_CONFIG, *parts, folder / "two")
-"""
-
-
-def train_in_two_processes(folder: Path) -> None:
-    """
-    Run the loop on the parts kept in *folder*, in two processes that torch starts.
-
-    ``accelerate launch --cpu`` starts one process whatever number it is given, unless there is
-    MPI, and says nothing about it.
-    """
-    script = folder / "one_of_two.py"
-    script.write_text(ONE_OF_TWO)
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    done = subprocess.run(
-        [sys.executable, *launcher, str(script), str(folder)],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ACCELERATE_USE_CPU": "true",
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
 
 
 @pytest.mark.slow
@@ -302,7 +259,7 @@ def test_two_processes_train_as_well_as_one(tmp_path):
     for name, part in parts.items():
         save_part(tmp_path / f"{name}.npz", part)
     train(SPREAD_CONFIG, *parts.values(), tmp_path / "one")
-    train_in_two_processes(tmp_path)
+    in_two_processes("train(SPREAD_CONFIG, *parts, folder / 'two')", tmp_path)
     assert {path.name for path in tmp_path.glob("rank*")} == {"rank0_of_2", "rank1_of_2"}
     one, two = curves(tmp_path / "one"), curves(tmp_path / "two")
     # One process alone writes.

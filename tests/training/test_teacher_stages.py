@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from tests.training.small import a_part, a_run_config, a_teacher_run_config
+from tests.training.small import a_part, a_run_config, a_teacher_run_config, save_part
+from tests.training.two_processes import in_two_processes
 from training import teacher_stages
 from training.errors import RunError
 from training.models import load_best
@@ -13,6 +14,9 @@ from training.runs import BEST_NAME, CURVES_NAME, HEADS_NAME, MEMBERS_NAME, load
 from training.teacher_stages import member_config, member_folder, train_teacher
 
 NAMES = ("test_efficientnet", "test_resnet")
+PAPER = ("resnetv2_18", "test_convnext", "test_vit")
+"""The three families of arXiv 2406.17051, at a size for tests."""
+FUSED_CONFIG = a_teacher_run_config()
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +56,32 @@ def test_members_that_were_trained_side_by_side_are_fused_as_if_in_turn(tmp_path
     train_teacher(config, *parts, tmp_path / "apart")
     in_turn, apart = (load_best(tmp_path / name).state_dict() for name in ("in turn", "apart"))
     assert all(torch.equal(value, apart[name]) for name, value in in_turn.items())
+
+
+@pytest.mark.slow
+def test_a_fused_teacher_comes_to_be_in_two_processes(tmp_path, parts):
+    """The second member finds the group of processes as the first one did."""
+    for name, part in zip(("train", "validation"), parts, strict=True):
+        save_part(tmp_path / f"{name}.npz", part)
+    in_two_processes("train_teacher(FUSED_CONFIG, *parts, folder / 'two')", tmp_path)
+    assert {path.name for path in tmp_path.glob("rank*")} == {"rank0_of_2", "rank1_of_2"}
+    for folder in (tmp_path / "two", *(member_folder(tmp_path / "two", name) for name in NAMES)):
+        assert (folder / BEST_NAME).is_file()
+
+
+@pytest.mark.slow
+def test_the_families_of_the_paper_are_trained_in_the_same_stages(tmp_path, parts):
+    """With layers left out at random, as the recipe has it."""
+    config = a_teacher_run_config(*PAPER)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"drop_path": 0.2})})
+    train_teacher(config, *parts, tmp_path)
+    for name in PAPER:
+        member = member_folder(tmp_path, name)
+        before = torch.load(member / HEADS_NAME, weights_only=True)
+        after = load_best(member).state_dict()
+        moved = [key for key, value in before.items() if not torch.equal(value, after[key])]
+        assert any(key.startswith("backbones.") for key in moved)
+    assert len(load_best(tmp_path).backbones) == len(PAPER)
 
 
 def test_a_finished_teacher_is_left_alone(tmp_path, parts):

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from training.data.splits import VALIDATION
 from training.errors import RunError
-from training.runs import CONFIG_NAME, METRICS_NAME, Config, RunConfig, load_config
+from training.runs import (
+    CONFIG_NAME,
+    METRICS_NAME,
+    Config,
+    DataConfig,
+    RunConfig,
+    load_config,
+)
 
 GRID_NAME = "grid.json"
 BASELINE = "baseline"
@@ -28,6 +35,10 @@ class Cell(Config):
     """The cell that it differs from."""
     stages: tuple[str, ...] = ()
     """Preprocessing stages that it switches on or off: their time is what it saves or costs."""
+
+    def on(self, data: DataConfig) -> Cell:
+        """Return the cell on these pictures."""
+        return self.model_copy(update={"config": self.config.model_copy(update={"data": data})})
 
 
 class Grid(Config):

@@ -103,15 +103,21 @@ def ablate(
 def make_grid(config: RunConfig, pictures: Pictures, seeds: Sequence[int]) -> Grid:
     """Return the grid whose baseline is *config* on *pictures*."""
     teacher = None if config.distillation is None else config.distillation.teacher_run
-    data = describe_data(pictures.record, pictures.split, pictures.extra)
     baseline = Baseline(
         # The seed is each run's own; a fixed one here keeps grids comparable.
-        config=config.model_copy(update={"data": data, "seed": 0}),
+        config=config.model_copy(update={"seed": 0}),
         members=() if teacher is None else member_runs(teacher),
         record_pictures=len(pictures.chosen(TRAIN)),
         extra_pictures=len(pictures.chosen_extra(TRAIN)),
     )
-    return whole_grid(baseline, seeds)
+    grid = whole_grid(baseline, seeds)
+    data = {
+        share > 0: describe_data(pictures.record, pictures.split, pictures.taken(share).extra)
+        for share in {cell.config.extra_share for cell in grid.cells}
+    }
+    return grid.model_copy(
+        update={"cells": tuple(cell.on(data[cell.config.extra_share > 0]) for cell in grid.cells)}
+    )
 
 
 def everywhere(source: Source) -> Source:
@@ -149,8 +155,8 @@ def provide_cell(run: CellRun, threads: int | None, *, source: Source) -> None:
         source: Pictures and split.
     """
     source = _limit(source, threads)
-    pictures = source.read()
     config = run.config
+    pictures = source.read().taken(config.extra_share)
     training = pictures.chosen(TRAIN) + pictures.chosen_extra(TRAIN)
     pictures.prepared(training, config.preprocess, variants=config.variants)
     for part in (VALIDATION, CALIBRATION):

@@ -117,7 +117,7 @@ def compare_reports(
             f"{name}: {WARNINGS[name]}"
             for name in sorted({each.protocol for side in sides for each in side} & set(WARNINGS))
         ),
-        command=_command(first, second),
+        command=_command(first, second, out),
         counts={name: len(of_sides[0][0][0].group_N) for name, of_sides in rows.items()},
         differences={
             name: compare(
@@ -263,6 +263,7 @@ def _side_name(side: Sequence[Judged]) -> str:
     return " ".join([name.rstrip(" ,"), *(f"[{protocol}]" for protocol in protocols)])
 
 
-def _command(first: Sequence[Path], second: Sequence[Path]) -> str:
+def _command(first: Sequence[Path], second: Sequence[Path], out: Path | None) -> str:
     words = ["python -m training compare", *(shown(folder, "RUNS") for folder in first)]
-    return " ".join([*words, *(f"--against {shown(folder, 'RUNS')}" for folder in second)])
+    words += (f"--against {shown(folder, 'RUNS')}" for folder in second)
+    return " ".join([*words, *([] if out is None else [f"--out {shown(out, 'RUNS')}"])])

@@ -28,7 +28,15 @@ from training.evaluate.robustness import robustness
 from training.evaluate.selective import selective_risk
 from training.evaluate.subgroups import skin_tones, subgroups
 from training.models import load_best
-from training.runs import CONFIG_NAME, CURVES_NAME, DataConfig, RunConfig, load_config, require_run
+from training.runs import (
+    CONFIG_NAME,
+    CURVES_NAME,
+    MEMBERS_NAME,
+    DataConfig,
+    RunConfig,
+    load_config,
+    require_run,
+)
 from training.source import HAM10000_SPLIT, Pictures, Source
 
 
@@ -92,7 +100,12 @@ def evaluate_run(run: Path, source: Source, *, part: str, out: Path, tta: int = 
         _Judged(part=part, prepared=judged, pictures=pictures, spec=config.preprocess),
         (answers.malignancy_logit_N, answers.diagnosis_logits_NK),
         (calibration, point),
-        command=f"{_train_command(config, run, source)}\n{_command(run, source, part, tta=tta)}",
+        command="\n".join(
+            (
+                _train_command(config, run, source),
+                _command(run, source, part, tta=tta, out=out),
+            )
+        ),
     )
     curves = [json.loads(line) for line in (run / CURVES_NAME).read_text().splitlines()]
     write_report(evaluation, out, curves=curves)
@@ -129,7 +142,7 @@ def evaluate_file(
         _Judged(part=part, prepared=judged, pictures=pictures, spec=manifest.preprocess),
         predict_with_file(classifier, judged),
         (manifest.calibration, manifest.operating_point),
-        command=_command(model, source, part, probes=probes),
+        command=_command(model, source, part, probes=probes, out=out),
     )
     if probes:
         found = robustness(
@@ -201,7 +214,8 @@ def _evaluation(
         model=model,
         part=judged.part,
         protocol=split.protocol,
-        split_sha256=split.sha256,
+        # The same with and without further sets in the file, as the card has it.
+        split_sha256=split.restricted(judged.pictures.record).sha256,
         cases=prepared.cases,
         groups=groups,
         has_sibling_N=siblings_trained_on(
@@ -219,11 +233,22 @@ def _evaluation(
     )
 
 
-def _command(model: Path, source: Source, part: str, *, probes: bool = False, tta: int = 1) -> str:
+def _command(
+    model: Path,
+    source: Source,
+    part: str,
+    *,
+    out: Path | None,
+    probes: bool = False,
+    tta: int = 1,
+) -> str:
     """Return the command that makes the report again, without the names of this machine."""
     words = [f"python -m training evaluate --model {shown(model, 'RUNS')}", *_source_words(source)]
     words += [f"--part {part}", *(["--probes"] if probes else [])]
-    return " ".join([*words, *([f"--tta {tta}"] if tta > 1 else [])])
+    words += [f"--tta {tta}"] if tta > 1 else []
+    if out is not None and out != _default_out(model, part, tta):
+        words.append(f"--out {shown(out, 'RUNS')}")
+    return " ".join(words)
 
 
 def _train_command(config: RunConfig, run: Path, source: Source) -> str:
@@ -234,22 +259,24 @@ def _train_command(config: RunConfig, run: Path, source: Source) -> str:
         words.append("--also FURTHER")
     if config.distillation is not None and config.distillation.teacher_run is not None:
         words.append(f"--teacher {shown(config.distillation.teacher_run, 'RUNS')}")
-    return " ".join([*words, f"--out {shown(run, 'RUNS')}"])
+    # A member is trained below its teacher.
+    whole = run.parents[1] if run.parent.name == MEMBERS_NAME else run
+    return " ".join([*words, f"--out {shown(whole, 'RUNS')}"])
 
 
 def _source_words(source: Source) -> list[str]:
     """Return the options that name pictures, split and protocol."""
     words = [f"--data {shown(source.data, 'DATA')}"]
     if source.split != HAM10000_SPLIT:
-        words.append(f"--split {shown(source.split, 'DATA')}")
+        words.append(f"--split {shown(source.split, 'RUNS', parts=2)}")
     if source.protocol != GROUPED:
         words.append(f"--protocol {source.protocol}")
     return words
 
 
-def shown(path: Path, below: str) -> str:
+def shown(path: Path, below: str, *, parts: int = 1) -> str:
     """
-    Name a path as it is below the working directory; of others the last part alone.
+    Name a path as it is below the working directory; of others the last *parts* alone.
 
     A report in a run's folder is named with the run: all of them are called after their part.
     """
@@ -257,7 +284,7 @@ def shown(path: Path, below: str) -> str:
     try:
         return path.relative_to(Path.cwd()).as_posix()
     except ValueError:
-        last = 2 if (path.parent / CONFIG_NAME).is_file() else 1
+        last = 2 if (path.parent / CONFIG_NAME).is_file() else parts
         return "/".join([below, *path.parts[-last:]])
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from training.commands.compare import COMPARISON_NAME
 from training.commands.evaluate import shown
+from training.commands.protocols import PROTOCOLS_NAME
 from training.errors import RunError
 from training.evaluate.report import REPORT_NAME, WORST_PLOT
-from training.runs import METRICS_NAME
+from training.runs import CONFIG_NAME, METRICS_NAME
 
-_DATA = (METRICS_NAME, COMPARISON_NAME)
+_DATA = (METRICS_NAME, COMPARISON_NAME, PROTOCOLS_NAME)
 _MARK = "Put together by"
 _PICTURE = re.compile(r"!\[([^]]*)\]\(([^)/]+)\)")
 _HEADING = re.compile(r"^#", flags=re.MULTILINE)
@@ -26,10 +27,12 @@ Every figure on this page is printed by the command that stands above it; none i
 ```
 
 Malignant means MEL, BCC and AKIEC; the last is a precursor. The pictures of record are those of
-HAM10000 at 200×150, parted by lesion (see [data.md](data.md)); the test part was read once, and
-nothing was chosen on it. Intervals are 95 %, from 2,000 bootstrap draws of whole lesions with a
-fixed seed: the same command gives the same figures. Differences of less than two hundredths
-between two models on this test part are within chance, unless a paired comparison says otherwise.
+HAM10000 at 200×150, parted by lesion (see [data.md](data.md)). No epoch, seed or threshold was
+chosen on the test part; but it has been read for each model that was a candidate, and one of them
+was withheld for what it showed there (see [training.md](training.md)). Intervals are 95 %, from
+2,000 bootstrap draws of whole lesions with a fixed seed: the same command gives the same figures.
+Differences of less than two hundredths between two models on this test part are within chance,
+unless a paired comparison says otherwise.
 
 `DATA` and `RUNS` stand for the folders of the data sets and of the runs. A report of another
 protocol than ours says so in its heading:
@@ -70,7 +73,8 @@ def write_page(reports: Sequence[Path], out: Path) -> None:
     ]
     if absent:
         raise RunError(f"page: found no {REPORT_NAME} in {', '.join(absent)}; make it with `--out`")
-    if len({folder.name for folder in reports}) < len(reports):
+    names = [_name(folder) for folder in reports]
+    if len(set(names)) < len(names):
         raise RunError("page: expected folders of different names, which the plots are named by")
     if out.is_file() and _MARK not in out.read_text():
         raise RunError(f"{out} is no page of reports and would be replaced; name another one")
@@ -79,19 +83,26 @@ def write_page(reports: Sequence[Path], out: Path) -> None:
     words = ["python -m training page", *(shown(folder, "RUNS") for folder in reports)]
     command = " ".join([*words, f"--out {shown(out, 'DOCS')}"])
     sections = [_OPENING.format(mark=f"{_MARK}", command=command)]
-    for folder in reports:
+    for folder, label in zip(reports, names, strict=True):
         text = (folder / REPORT_NAME).read_text()
         plots.mkdir(parents=True, exist_ok=True)
         for _, name in _PICTURE.findall(text):
             if name == WORST_PLOT:
                 raise RunError(f"{folder}: its page shows pictures of the data set; evaluate again")
-            shutil.copyfile(folder / name, plots / f"{folder.name}-{name}")
+            shutil.copyfile(folder / name, plots / f"{label}-{name}")
         data = next(name for name in _DATA if (folder / name).is_file())
-        shutil.copyfile(folder / data, plots / f"{folder.name}.json")
-        placed = _PICTURE.sub(rf"![\1]({plots.name}/{folder.name}-\2)", text)
+        shutil.copyfile(folder / data, plots / f"{label}.json")
+        placed = _PICTURE.sub(rf"![\1]({plots.name}/{label}-\2)", text)
         sections.append(
             f"{_HEADING.sub('##', placed)}\nThe same as data: "
-            f"[{folder.name}.json]({plots.name}/{folder.name}.json).\n"
+            f"[{label}.json]({plots.name}/{label}.json).\n"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(sections))
+
+
+def _name(folder: Path) -> str:
+    """Name a report; one in a run's folder with the run, because it is called after its part."""
+    folder = folder.resolve()
+    is_within = (folder.parent / CONFIG_NAME).is_file()
+    return f"{folder.parent.name}-{folder.name}" if is_within else folder.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,9 +75,12 @@ def configure(
         raise RunError(f"recipe {recipe!r} learns from a teacher; name a finished run: --teacher")
     require_run(teacher)
     taught: dict[str, object] = {"teacher_run": teacher.resolve()}
+    name = config.recipe
     if views is not None:
         taught["views"] = views or None
-    return config.model_copy(update={"distillation": config.distillation.model_copy(update=taught)})
+        name += f" --views {views}"
+    lesson = config.distillation.model_copy(update=taught)
+    return config.model_copy(update={"recipe": name, "distillation": lesson})
 
 
 def _member(config: RunConfig, name: str) -> RunConfig:
@@ -131,10 +133,8 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
     """
     keep_memory()
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)])
-    pictures = source.read()
-    if config.extra_share == 0:
-        # Given and not wanted: nothing of them is prepared, or told of the network later.
-        pictures = replace(pictures, extra=[])
+    # Given and not wanted: nothing of them is prepared, or told of the network later.
+    pictures = source.read().taken(config.extra_share)
     config = config.model_copy(
         update={"data": describe_data(pictures.record, pictures.split, pictures.extra)}
     )
@@ -148,12 +148,13 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
         # Needed at the end only; what is wrong with it is said before hours pass.
         pictures.prepared(judged[CALIBRATION], config.preprocess)
         lesson = _lesson(config, pictures, accelerator)
-    # Asked now: the loop gives the accelerator's process group back.
     is_first = accelerator.is_main_process
     if isinstance(config.model, TeacherConfig):
         train_teacher(config, train_part, validation_part, run)
     else:
         train(config, train_part, validation_part, run, lesson=lesson)
+    # All trainings of the run are over, those of a teacher's members too.
+    accelerator.end_training()
     return evaluate_run(run, source, part=VALIDATION, out=run) if is_first else None
 
 

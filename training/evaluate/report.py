@@ -192,6 +192,7 @@ def _document(evaluation: Evaluation) -> dict[str, Any]:
     selective, found = evaluation.selective, evaluation.robustness
     return {
         "model": evaluation.model,
+        "dataset": evaluation.cases[0].dataset,
         "part": evaluation.part,
         "protocol": evaluation.protocol,
         "warning": WARNINGS.get(evaluation.protocol),

@@ -41,7 +41,8 @@ def load_backbone(config: BackboneConfig, *, drop_path: float, fresh: bool = Fal
     options: dict[str, Any] = {"num_classes": 0}
     if drop_path:
         options["drop_path_rate"] = drop_path
-    if "vit" in name:
+    known = timm.get_pretrained_cfg(name)
+    if known is not None and known.fixed_input_size:
         # Position embeddings are interpolated to the side at hand.
         options["img_size"] = config.side_px
     file: Path | None = None
@@ -66,6 +67,11 @@ def load_backbone(config: BackboneConfig, *, drop_path: float, fresh: bool = Fal
             )
         else:
             backbone = timm.create_model(name, pretrained=weights == HUB, **options)
+    except TypeError as error:
+        raise RunError(
+            f"{name}: expected a network of timm that takes {', '.join(options)} "
+            f"({str(error)[:300]}); name another one"
+        ) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise RunError(
             f"{name}: cannot have the weights {weights!r} ({str(error)[:300]}); "

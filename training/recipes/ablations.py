@@ -102,10 +102,10 @@ def training_cells(baseline: Baseline) -> list[Cell]:
     """Without augmentation; without further pictures, or with them."""
     cells = []
     config = baseline.config
+    taught = config.distillation is not None
     if config.augment.enabled or config.variants > 1:
         # What the teacher said is about augmented views; it would have to look at all pictures
         # again to speak about plain ones.  So neither side of this comparison has a teacher.
-        taught = config.distillation is not None
         cells.append(
             _cell(
                 baseline,
@@ -122,13 +122,19 @@ def training_cells(baseline: Baseline) -> list[Cell]:
         without = config.extra_share > 0
         share = 0.0 if without else _EXTRA_SHARE
         longer = _pictures(baseline, config.extra_share) / _pictures(baseline, share)
+        # A teacher teaches on the pictures that it was trained on.
         cells.append(
             _cell(
                 baseline,
                 f"{'without' if without else 'with'}_extra_pictures",
-                "the set of record alone, as many steps"
-                if without
-                else f"and {share:.0%} of the further pictures an epoch, as many steps",
+                (
+                    "the set of record alone, as many steps"
+                    if without
+                    else f"and {share:.0%} of the further pictures an epoch, as many steps"
+                )
+                + (", and no teacher" if taught else ""),
+                against=WITHOUT_DISTILLATION if taught else BASELINE,
+                distillation=None,
                 extra_share=share,
                 epochs=max(1, round(config.epochs * longer)),
                 warmup_epochs=round(config.warmup_epochs * longer),
@@ -164,7 +170,9 @@ def distillation_cells(baseline: Baseline) -> list[Cell]:
         ("kd_temperature", 1.0, "temperature 1"),
         ("kd_temperature", 2.0, "temperature 2"),
         ("kd_temperature", 4.0, "temperature 4"),
+        ("kd_share", 0.3, "three tenths of the loss are the teacher's"),
         ("kd_share", 0.5, "half of the loss is the teacher's"),
+        ("kd_share", 0.7, "seven tenths of the loss are the teacher's"),
         ("kd_share", 0.9, "nine tenths of the loss are the teacher's"),
         ("kd_loss", "kl", "the teacher's probabilities"),
         ("kd_loss", "dist", "the teacher's ranking (DIST)"),

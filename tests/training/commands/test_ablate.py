@@ -1,5 +1,6 @@
 """An ablation on drawn pictures: it is stopped, goes on, and judges on validation alone."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,15 +8,16 @@ import pytest
 import torch
 
 from tests.training.ablation.runs import a_fused_teacher
-from tests.training.small import a_data_set, a_run_config, a_split
+from tests.training.small import a_data_set, a_run_config, a_split, a_split_of
 from training.ablation.engines import InTurn
-from training.ablation.grid import run_folder, runs_of
+from training.ablation.grid import is_finished, run_folder, runs_of
 from training.ablation.members import member_runs
 from training.ablation.stage_cost import measure_stages
 from training.ablation.table import FORMS_NAME, STAGES_NAME
 from training.cli import main
 from training.commands import ablate as command
 from training.commands.ablate import ablate, everywhere, make_grid, provide_cell, train_cell
+from training.data.readers import read_folders
 from training.data.splits import TEST, read_split
 from training.errors import RunError
 from training.runs import CURVES_NAME, VIEWS_NAME, DistillationConfig, load_config
@@ -102,6 +104,38 @@ def test_an_ablation_goes_on_where_it_was_stopped(source, tmp_path, monkeypatch,
     arguments = ["ablate", "demo_student", "--data", str(source.data), "--out", str(out)]
     assert main([*arguments, "--table-only", "--table", str(copy)]) == 0
     assert copy.read_text() == page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_further_pictures_are_in_the_cells_that_take_them(source, tmp_path, share):
+    """What a run says of its pictures is what the grid expects: else it would never be finished."""
+    further = a_data_set(tmp_path / "further", count=8)
+    cases = read_folders(source.data), read_folders(further)
+    split = a_split_of(tmp_path / "both.csv", *cases)
+    source = replace(source, also=(further,), split=split)
+    config = a_config().model_copy(update={"extra_share": share})
+    grid = ablate(
+        config,
+        source,
+        tmp_path / "ablation",
+        seeds=(7,),
+        engine=InTurn(),
+        cells=("baseline", f"{'without' if share else 'with'}_extra_pictures"),
+    )
+    named = {
+        cell.name: cell.config.data.extra_fingerprint is not None
+        for cell in grid.cells
+        if cell.name in {"baseline", "with_extra_pictures", "without_extra_pictures"}
+    }
+    assert all(is_named == (grid_share(grid, name) > 0) for name, is_named in named.items())
+    for run in runs_of(grid.picked(list(named)), (7,), tmp_path / "ablation"):
+        assert is_finished(run), run.name
+    assert (run_folder(tmp_path / "ablation", "baseline", 7) / FORMS_NAME).is_file()
+
+
+def grid_share(grid, name):
+    return grid.picked([name])[0].config.extra_share
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """From training under a protocol to the page that says what it was worth, on drawn pictures."""
 
 import json
+import shutil
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from training.audit import SPLIT_NAME, audit_datasets, write_audit
 from training.cli import main
 from training.commands.compare import compare_reports, read_report
 from training.commands.evaluate import evaluate_model
+from training.commands.protocols import tabulate
 from training.commands.train import train_run
 from training.data.protocols import PAPER, SIBLINGS_IN, SIBLINGS_OUT, WARNINGS
 from training.errors import DataError, RunError
@@ -64,9 +66,10 @@ def test_the_report_at_the_end_of_a_training_carries_the_warning(arms):
         assert json.loads((folder / "metrics.json").read_text())["protocol"] == PAPER
 
 
-def test_the_report_of_a_run_names_the_commands_that_made_run_and_report(arms):
+def test_the_report_of_a_run_names_the_commands_that_made_run_and_report(arms, material):
     page = (arms / PAPER / "test" / "report.md").read_text()
-    source = "--data DATA/set --split DATA/split.csv --protocol paper"
+    source = f"--data DATA/set --split RUNS/{material['data'].parent.name}/split.csv"
+    source += " --protocol paper"
     assert f"python -m training train test --seed 1 {source} --out RUNS/paper\n" in page
     assert f"python -m training evaluate --model RUNS/paper {source} --part test\n" in page
 
@@ -125,19 +128,51 @@ def test_the_verbs_compare_and_page_end_in_one_page(arms, tmp_path, capsys):
     assert main(["page", folders[0], str(gap), "--out", str(page)]) == 0
     text = page.read_text()
     assert WARNINGS[SIBLINGS_IN] in text
-    assert "python -m training compare" in text
+    assert f"siblings-out/test --out RUNS/{gap.name}\n" in text
     shown = {path.name for path in page.with_suffix("").iterdir()}
-    assert "test-roc.png" in shown
+    assert f"{SIBLINGS_IN}-test-roc.png" in shown
     assert not {name for name in shown if "worst" in name}
     # Again, in place of itself; but of nothing else, and of no two reports of one name.
     assert main(["page", str(gap), "--out", str(page)]) == 0
     assert {path.name for path in page.with_suffix("").iterdir()} == {"gap.json"}
-    assert main(["page", *folders, "--out", str(page)]) == 1
+    assert main(["page", str(gap), str(gap), "--out", str(page)]) == 1
     assert "different names" in capsys.readouterr().err
+    # Two reports that are called after the same part are named with their runs.
+    assert main(["page", *folders, "--out", str(page)]) == 0
+    assert {f"{name}-test.json" for name in (SIBLINGS_IN, SIBLINGS_OUT)} <= {
+        path.name for path in page.with_suffix("").iterdir()
+    }
     other = tmp_path / "notes.md"
     other.write_text("# Notes\n")
     assert main(["page", str(gap), "--out", str(other)]) == 1
     assert other.read_text() == "# Notes\n"
+
+
+def test_the_protocols_stand_in_one_table_with_what_leaks(arms, tmp_path, capsys):
+    folders = [str(arms / name / "test") for name in (PAPER, SIBLINGS_OUT, SIBLINGS_IN)]
+    table, page = tmp_path / "protocols", tmp_path / "evaluation.md"
+    assert main(["protocols", *folders, "--out", str(table)]) == 0
+    assert "paper" in capsys.readouterr().out
+    assert main(["page", str(table), "--out", str(page)]) == 0
+    text = page.read_text()
+    assert all(WARNINGS[name] in text for name in (PAPER, SIBLINGS_IN, SIBLINGS_OUT))
+    assert "python -m training protocols RUNS/paper/test RUNS/siblings-out/test" in text
+    lines = {line["protocol"]: line for line in json.loads((table / "protocols.json").read_text())}
+    # In the order of the protocols, whatever that of the arguments.
+    assert list(lines) == [PAPER, SIBLINGS_IN, SIBLINGS_OUT]
+    assert lines[SIBLINGS_OUT]["with_sibling_share"] == 0 < lines[SIBLINGS_IN]["with_sibling_share"]
+    assert lines[PAPER]["with_sibling_share"] > 0.5
+    assert f"| ham10000 | **paper** | {lines[PAPER]['pictures']:,} |" in text
+
+
+def test_a_report_of_before_is_asked_for_again(arms, tmp_path):
+    older = tmp_path / "test"
+    shutil.copytree(arms / PAPER / "test", older)
+    document = json.loads((older / "metrics.json").read_text())
+    del document["dataset"]
+    (older / "metrics.json").write_text(json.dumps(document))
+    with pytest.raises(RunError, match="expected dataset, found none; evaluate again"):
+        tabulate([older])
 
 
 def test_a_folder_without_a_report_is_named(tmp_path, capsys):

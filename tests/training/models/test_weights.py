@@ -84,3 +84,18 @@ def test_a_hub_that_cannot_be_reached_is_said_with_its_remedy(monkeypatch):
     monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(RunError, match=r"no route.*give a file of weights"):
         backbone("hub")
+
+
+def test_a_transformer_by_whatever_name_is_made_for_its_side():
+    """Only those with position embeddings are; ``efficientvit`` has none and takes no side."""
+    for name in ("test_vit", "deit_tiny_patch16_224", "efficientvit_b0"):
+        config = BackboneConfig(name=name, side_px=64, weights=None)
+        network = load_backbone(config, drop_path=0.0).eval()
+        with torch.no_grad():
+            assert network(torch.zeros(1, 3, 64, 64)).ndim == 2
+
+
+def test_a_network_that_cannot_leave_layers_out_is_named():
+    config = BackboneConfig(name="efficientvit_b0", side_px=64, weights=None)
+    with pytest.raises(RunError, match="efficientvit_b0: expected a network of timm that takes"):
+        load_backbone(config, drop_path=0.1)

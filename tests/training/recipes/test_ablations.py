@@ -57,6 +57,8 @@ def test_a_taught_student_has_every_comparison():
         "teacher_second",
         "kd_temperature_2_0",
         "kd_temperature_4_0",
+        "kd_share_0_3",
+        "kd_share_0_7",
         "kd_share_0_9",
         "kd_loss_dist",
         "kd_averaged_true",
@@ -95,9 +97,13 @@ def test_all_stages_off_leaves_the_resize():
 
 
 def test_without_extra_pictures_a_training_has_as_many_steps():
-    """150 pictures an epoch over 20 epochs are 100 pictures over 30."""
+    """150 pictures an epoch over 20 epochs are 100 pictures over 30.
+
+    And no teacher: it teaches on the pictures that it was trained on, and on no others.
+    """
     cell = cells()["without_extra_pictures"]
-    assert changes(cell) == {"extra_share", "epochs", "warmup_epochs"}
+    assert changes(cell) == {"extra_share", "epochs", "warmup_epochs", "distillation"}
+    assert cell.against == "without_distillation"
     assert (cell.config.extra_share, cell.config.epochs, cell.config.warmup_epochs) == (0.0, 30, 2)
     assert "without_extra_pictures" not in cells(a_baseline(extra_pictures=0))
 
@@ -107,6 +113,7 @@ def test_a_baseline_of_the_record_alone_is_shown_with_half_of_the_further_pictur
     baseline = a_baseline(a_run_config(epochs=20).model_copy(update={"extra_share": 0.0}))
     cell = cells(baseline)["with_extra_pictures"]
     assert changes(cell, baseline) == {"extra_share", "epochs"}
+    assert cell.against == "baseline"
     assert (cell.config.extra_share, cell.config.epochs) == (0.5, 16)
     unnamed = cells(replace(baseline, extra_pictures=0))
     assert not [name for name in unnamed if "extra" in name]

@@ -1,0 +1,138 @@
+"""What an evaluation says under several protocols, in one table: what a leak makes of a figure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from device.core.manifest import Metric
+from training.commands.compare import read_report
+from training.commands.evaluate import shown
+from training.data.protocols import GROUPED, PROTOCOLS, WARNINGS
+from training.errors import RunError
+from training.evaluate.report import REPORT_NAME
+from training.evaluate.tables import cell, table, words_of
+from training.runs import METRICS_NAME
+
+PROTOCOLS_NAME = "protocols.json"
+FIGURES = ("auroc", "accuracy_at_half", "balanced_accuracy_at_half", "diagnosis_accuracy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One report."""
+
+    dataset: str
+    protocol: str
+    model: str
+    command: str
+    pictures: int
+    with_sibling_share: float
+    """Of the judged pictures, those of a lesion of which another picture, or a copy of the same,
+    was trained on."""
+    metrics: dict[str, Metric]
+
+
+def tabulate(reports: Sequence[Path], *, out: Path | None = None) -> list[Line]:
+    """
+    Read reports, and put them in the order of their sets and protocols.
+
+    Args:
+        reports: Folders that ``evaluate`` wrote.
+        out: Folder for table and figures; None writes none.
+
+    Raises:
+        RunError: A folder holds no report, an older one, or one that no command made.
+    """
+    lines = sorted(
+        (_line(folder) for folder in reports),
+        key=lambda line: (line.dataset, PROTOCOLS.index(line.protocol)),
+    )
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        kept = [asdict(line) | {"metrics": _dumped(line)} for line in lines]
+        (out / PROTOCOLS_NAME).write_text(json.dumps(kept, indent=2) + "\n")
+        (out / REPORT_NAME).write_text(page(lines, reports))
+    return lines
+
+
+def print_lines(lines: Sequence[Line], reports: Sequence[Path], console: Console) -> None:
+    """Show the table."""
+    console.print(Markdown(page(lines, reports)))
+
+
+def page(lines: Sequence[Line], reports: Sequence[Path]) -> str:
+    """Return the table as Markdown, with what must be said of it."""
+    headings = (
+        "set",
+        "protocol",
+        "pictures",
+        "with a sibling in training",
+        *map(words_of, FIGURES),
+    )
+    rows = [
+        (
+            line.dataset,
+            line.protocol if line.protocol == GROUPED else f"**{line.protocol}**",
+            f"{line.pictures:,}",
+            f"{line.with_sibling_share:.0%}",
+            *(cell(line.metrics.get(name)) for name in FIGURES),
+        )
+        for line in lines
+    ]
+    warned = "\n".join(
+        f"- **{name}**: {WARNINGS[name]}."
+        for name in PROTOCOLS
+        if name in WARNINGS and any(line.protocol == name for line in lines)
+    )
+    made = "\n".join(dict.fromkeys(line.command for line in lines))
+    folders = " ".join(shown(folder, "RUNS") for folder in reports)
+    return f"""# What a protocol is worth
+
+Made by
+
+```sh
+{made}
+python -m training protocols {folders} --out RUNS/protocols
+```
+
+The same network, trained and judged anew under each protocol.  A sibling: another picture of the \
+same lesion, or a copy of the same picture.  Values per picture, with 95 % intervals from 2,000 \
+bootstrap draws of whole lesions.
+
+{table(headings, rows)}
+
+{warned}
+"""
+
+
+def _line(folder: Path) -> Line:
+    judged = read_report(folder)
+    document = json.loads((folder / METRICS_NAME).read_text())
+    absent = [name for name in ("dataset", "command") if not document.get(name)]
+    if absent:
+        raise RunError(
+            f"{folder / METRICS_NAME}: expected {' and '.join(absent)}, found none; evaluate again"
+        )
+    return Line(
+        dataset=document["dataset"],
+        protocol=judged.protocol,
+        model=judged.model,
+        command=document["command"],
+        pictures=len(judged.image_ids),
+        with_sibling_share=float(judged.has_sibling_N.mean()),
+        metrics={
+            name: Metric(**document["metrics"][name])
+            for name in FIGURES
+            if name in document["metrics"]
+        },
+    )
+
+
+def _dumped(line: Line) -> dict[str, object]:
+    return {name: metric.model_dump() for name, metric in line.metrics.items()}
