@@ -227,6 +227,17 @@ def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
     assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
 
 
+def test_a_watch_that_was_killed_and_is_asked_for_again_is_not_undone_at_the_next_boot(machine):
+    machine.switch("1.0", "a")
+    machine.add("2.0")
+    sleep = machine.board.sleep
+    cut_while_watching(machine, "2.0", "b")
+    machine.board.sleep = sleep
+    assert machine.switch("2.0", "b")["state"] == "unchanged"
+    assert activate.settle(machine.board)["state"] == "unchanged"
+    assert machine.board.linked("current") == "2.0"
+
+
 @pytest.mark.parametrize("does", ["works", "dies"])
 def test_a_watch_that_was_over_leaves_nothing_to_settle(machine, does):
     machine.switch("1.0", "a")

@@ -36,11 +36,13 @@ export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_PREPARED
 group=edgederm-e2e-$$
 # shellcheck disable=SC2317 # called by the trap
 clean() {
-    for one in $(jobs -p); do kill "$one" 2>/dev/null || true; done
+    trap '' INT TERM
+    # Not asked to end: unshare is deaf while its child runs, and takes that along when it is killed.
+    for one in $(jobs -p); do kill -KILL "$one" 2>/dev/null || true; done
     wait
     # What was killed a moment ago still holds its group.
     for _ in $(seq 50); do
-        find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null
+        find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null || true
         [ -n "$(find /sys/fs/cgroup -type d -name "$group*" -print -quit)" ] || return 0
         sleep 0.2
     done
@@ -61,14 +63,20 @@ half() {  # NAME [pytest's arguments]
         "$python" -m pytest -p no:cacheprovider --override-ini=norecursedirs=.hypothesis "$@"
 }
 models=(tests/e2e/test_5_models.py tests/e2e/test_6_many.py)
-log=$(mktemp)
-half models "${models[@]}" "$@" >"$log" 2>&1 &
+log=var/e2e/models.txt
+mkdir -p var/e2e
+half models "${models[@]}" "$@" >$log 2>&1 &
 models_pid=$!
 half board tests/e2e "${models[@]/#/--ignore=}" "$@" &
-failed=0
-for pid in $! $models_pid; do
-    # 5: of the tests that were asked for by name, none is in this half.
-    wait "$pid" || { status=$?; [ $status = 5 ] && [ $# -gt 0 ] || failed=$status; }
-    if [ "$pid" = $models_pid ]; then cat "$log" && rm "$log"; fi
-done
-exit $failed
+board_pid=$!
+board=0 models=0
+wait $board_pid || board=$?
+wait $models_pid || models=$?
+cat $log
+# 5: of the tests that were asked for by name, none is in this half.
+case $board,$models in
+0,0) ;;
+0,5 | 5,0) [ $# -gt 0 ] || exit 5 ;;
+*) exit $((board > models ? board : models)) ;;
+esac
+"$python" -m tests.e2e.results "$@"

@@ -18,7 +18,7 @@ FEW_KILLS = 8
 
 
 @pytest.fixture(autouse=True)
-def _many_starts(board):
+def _many_starts(board, token):
     """Each test breaks the service anew; ten starts in ten minutes are not what is tested."""
     board.root("systemctl reset-failed edgederm")
 

@@ -15,7 +15,7 @@ THIEF = Signer(9)
 
 
 @pytest.fixture(autouse=True)
-def _many_starts(board):
+def _many_starts(board, token):
     board.root("systemctl reset-failed edgederm")
 
 

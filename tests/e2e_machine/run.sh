@@ -34,4 +34,9 @@ export EDGEDERM_E2E_PICAMERA2=$picamera2
 export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_s}"
 # At least 3 and more on a busy machine: everything is emulated.
 export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}
-unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@"
+# unshare is deaf while its child runs, and takes that along when it is killed.
+trap 'kill -KILL "$namespaces" 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM
+unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@" &
+namespaces=$!
+wait "$namespaces"

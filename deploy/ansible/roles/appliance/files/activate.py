@@ -153,6 +153,8 @@ def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict
     if is_same and not restarts:
         health = look(board, address)
         if not health.problems and not health.parts & _ALWAYS_NEEDED:
+            # Of a switch that was killed before it could say so; else the next boot would go back.
+            _end_trial(board)
             return {"state": "unchanged", "problems": []}
     before = look(board, None).parts if old_release else None
     if old_release is not None and old_settings is not None:

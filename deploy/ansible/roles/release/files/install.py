@@ -44,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tarfile.open(options.archive) as tar:
             unpack(tar, work)
         install(folder, Path(work), sees_system=options.system_packages)
-        for name in ("installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json"):
+        for name in ("installed.sha256", "requirements.txt", "sbom.cdx.json"):
             shutil.copyfile(Path(work) / name, folder / name)
+        # What says that all is there must not be on the card before the rest is.
+        os.sync()
+        shutil.copyfile(Path(work) / "release.json", folder / "release.json")
     os.sync()
     print("installed")
     return 0
