@@ -39,9 +39,11 @@ class Daemon:
 
 
 @contextmanager
-def serving(model: Path) -> Iterator[Daemon]:
+def serving(model: Path, history: Path | None = None) -> Iterator[Daemon]:
     """
     Run ``python -m device serve`` with *model* and the sample pictures, on a port of its own.
+
+    Its history is a new one in *history*, or in /tmp.
 
     It says when it serves as it says it to systemd, and is asked then whether it is ready: nobody
     asks again and again while it starts.
@@ -49,7 +51,10 @@ def serving(model: Path) -> Iterator[Daemon]:
     Raises:
         RuntimeError: It ended, or was not ready within two minutes.
     """
-    with tempfile.TemporaryDirectory() as name, open_socket(Path(name)) as (ready, address):
+    with (
+        tempfile.TemporaryDirectory(dir=history) as name,
+        open_socket(Path(name)) as (ready, address),
+    ):
         folder = Path(name)
         began_s = time.perf_counter()
         with (folder / "log").open("wb") as log:

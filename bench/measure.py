@@ -25,6 +25,7 @@ from bench.results import BenchError, BenchResult, Board, Model, Section
 from bench.scenarios import Step
 from device.board import BOARDS
 from device.compose import load_classifier
+from device.core.errors import EdgeDermError
 from device.core.ports import SelfTestingClassifier
 from device.core.values import Capture, Pixels
 from device.drawing import add_hair
@@ -128,7 +129,11 @@ def _start(plan: Plan, step: Step) -> Found:
 
 def _memory(plan: Plan, step: Step) -> Found:
     counts = plan.counts
-    return {"memory": scenarios.memory(plan.model_path, counts.answers, counts.daemons, step)}
+    return {
+        "memory": scenarios.memory(
+            plan.model_path, counts.answers, counts.daemons, step, history=plan.history
+        )
+    }
 
 
 def _stages(plan: Plan, step: Step) -> Found:
@@ -171,7 +176,7 @@ def _stages(plan: Plan, step: Step) -> Found:
 
 def _presses(plan: Plan, step: Step) -> Found:
     settings = plan.settings.model_copy(update={"model": plan.model})
-    return {"press": scenarios.presses(settings, plan.counts.presses, step)}
+    return {"press": scenarios.presses(settings, plan.counts.presses, step, history=plan.history)}
 
 
 def _offline(plan: Plan, step: Step) -> Found:
@@ -282,6 +287,7 @@ def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
     started_at = datetime.now(timezone.utc)
     fields: dict[str, Any] = {}
     left_out = _in_memory(plan.history or Path(tempfile.gettempdir()))
+    failed: list[str] = []
     sections: dict[str, Section] = {}
     limit_celsius = BOARDS[plan.board.found].thermal_limit_celsius
     with ExitStack() as stack:
@@ -292,6 +298,10 @@ def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
                 found = dict(SECTIONS[name](plan, step))
             except BenchError as error:
                 left_out.append(str(error))
+                continue
+            except (EdgeDermError, RuntimeError, OSError) as error:
+                # What the other parts found is kept: they took minutes.
+                failed.append(f"{name}: {str(error) or type(error).__name__}")
                 continue
             left_out += found.pop("left_out", ())
             fields |= found
@@ -324,6 +334,7 @@ def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
         condition=condition,
         sections=sections,
         left_out=tuple(left_out),
+        failed=tuple(failed),
         **fields,
     )
 

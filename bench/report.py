@@ -79,6 +79,7 @@ def headlines(result: BenchResult) -> list[str]:
         lines.append("Quick run: few repetitions, to try the bench; no figure for anybody.")
     lines += [f"Warning: {warning}." for warning in result.condition.warnings]
     lines += [f"Left out: {reason}." for reason in result.left_out]
+    lines += [f"Failed: {reason}." for reason in result.failed]
     return lines
 
 

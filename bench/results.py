@@ -303,6 +303,8 @@ class BenchResult(Record):
     sections: dict[str, Section]
     left_out: tuple[str, ...]
     """What was asked for and could not be measured here, with the reason."""
+    failed: tuple[str, ...] = ()
+    """Parts that broke off, with the reason; what the others found is whole."""
     start: Start | None = None
     memory: Memory | None = None
     streams: dict[str, Stream] = Field(default_factory=dict)

@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Measure, print and write.
 
     Returns:
-        Exit status: 0 done, 1 not measured, 2 wrong usage; with ``--bars`` 1 as well if one is
-        missed or could not be looked at.
+        Exit status: 0 done; 1 a part failed, or a picture was answered wrong; 2 wrong usage.  With
+        ``--bars`` 1 as well if one is missed or could not be looked at.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -66,12 +66,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stem = options.out / f"{name}{result.board.found}"
     write_result(result, stem.with_suffix(".json"))
     _write_for_people(result, stem)
-    missed = [bar.name for bar in bars(result) if not bar.is_met]
-    missed += [f"{name} were not measured" for name in plan.sections if name not in result.sections]
-    if options.bars and missed:
-        print(f"bench: bars missed: {'; '.join(missed)}", file=sys.stderr)
-        return 1
-    return 0
+    failed = [
+        *(f"failed: {text}" for text in result.failed),
+        *(
+            f"answered wrong: {stream.what}"
+            for stream in result.streams.values()
+            if not stream.accuracy.holds
+        ),
+    ]
+    if options.bars:
+        failed += [f"missed: {bar.name}" for bar in bars(result) if not bar.is_met]
+        failed += [
+            f"{name} were not measured" for name in plan.sections if name not in result.sections
+        ]
+    if failed:
+        print(f"bench: {'; '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _plan(options: argparse.Namespace, command: Sequence[str]) -> m.Plan:

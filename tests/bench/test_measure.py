@@ -1,5 +1,6 @@
 """A run measures the daemon's own path, checks its answers, and says what it left out."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,35 @@ def test_offline_and_sustained_answer_what_they_are_given(plan):
     assert result.offline.pictures_per_second > 0
     assert sum(bucket.count for bucket in result.sustained.buckets) > 0
     assert {*result.sections} == {"offline", "sustained"}
+
+
+def test_a_part_that_breaks_off_takes_no_other_with_it(plan, monkeypatch):
+    """An answer that changes under way is such a break, also where all pictures are at hand."""
+    honest, calls = Way.answer, []
+
+    def answer(way, capture):
+        calls.append(capture)
+        probability, stage_ns = honest(way, capture)
+        return probability + 0.01 * len(calls), stage_ns
+
+    monkeypatch.setattr(Way, "answer", answer)
+    result = run(plan, "offline", "threads", "sustained")
+    assert result.offline is None
+    assert result.sections.keys() == {"threads"}
+    assert [reason.partition(":")[0] for reason in result.failed] == ["offline", "sustained"]
+    assert all("answered otherwise than before" in reason for reason in result.failed)
+
+
+def test_what_goes_to_the_storage_goes_to_the_folder_that_was_named(plan, tmp_path, monkeypatch):
+    made, real = [], tempfile.TemporaryDirectory
+
+    def noted(**named):
+        made.append(named.get("dir"))
+        return real(**named)
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", noted)
+    run(plan, "memory", "stages", "presses", history=tmp_path)
+    assert made == [tmp_path] * 3
 
 
 def test_every_number_of_threads_is_timed(plan, monkeypatch):

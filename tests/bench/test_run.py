@@ -86,6 +86,15 @@ def test_bars_that_could_not_be_looked_at_are_not_met(monkeypatch, tmp_path, cap
     assert "networks were not measured" in capsys.readouterr().err
 
 
+def test_a_part_that_broke_off_is_an_exit_status_and_said(monkeypatch, tmp_path, capsys):
+    broken = a_result(failed=("presses: the light stayed off",))
+    monkeypatch.setattr(measure, "measure", lambda *_: broken)
+    assert run.main(["--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "failed: presses: the light stayed off" in said.err
+    assert "Failed: presses: the light stayed off." in (tmp_path / "generic.md").read_text()
+
+
 def test_enough_is_measured_for_the_method():
     """MLPerf's single stream asks for 1,024 queries, the bars for five runs."""
     counts = measure.Counts()
