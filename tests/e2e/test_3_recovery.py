@@ -29,7 +29,11 @@ def recovers(board, token, pid, longest_s=RECOVERED_S):
 
 
 def test_a_start_takes_less_than_three_seconds(board, token, times):
-    """From the start of the process to READY, with nothing of it in the kernel's memory."""
+    """
+    From the start of the process to READY, with Debian's Python and libraries not in memory.
+
+    The release itself is: what is written in the container lies in a file system of memory.
+    """
     board.root("systemctl stop edgederm; sync")
     # From outside: a container may not.
     Path("/proc/sys/vm/drop_caches").write_text("3")

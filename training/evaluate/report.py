@@ -283,7 +283,8 @@ def _decisions(evaluation: Evaluation) -> str:
 The thresholds were chosen on the calibration part: benign below {point.benign_below:.4f} \
 (`benign_below`), malignant from {point.malignant_from:.4f} (`malignant_from`), uncertain between \
 them.  In each column everything from that threshold on counts as malignant.  PPV and NPV: at the \
-share of malignant pictures in this part.
+share of malignant pictures in this part.  What a device would refuse (`retake`) counts here as the \
+network answers it.
 
 Per picture:
 

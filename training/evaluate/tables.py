@@ -163,7 +163,7 @@ def robustness_tables(found: Robustness) -> str:
     widest = max(metric["auroc"].high - metric["auroc"].low for metric in found.disturbed.values())
     parts.append(
         f"The AUROCs have 95 % intervals of at most ±{widest / 2:.3f}; each stands in "
-        "`metrics.json`."
+        "the data of this report."
     )
     return "\n\n".join(parts)
 

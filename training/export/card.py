@@ -21,7 +21,7 @@ _CHECKLIST = (
     ("Technique: model, training, code", ("training/models", "training/recipes")),
     ("Technique: the file and its contract", ("device/core/manifest.py", "training/export")),
     ("Assessment: metrics, intervals, thresholds", ("docs/evaluation.md",)),
-    ("Assessment: comparison, ablation", ("docs/evaluation.md",)),
+    ("Assessment: comparison, ablation", ("docs/evaluation.md", "docs/ablation.md")),
     ("Assessment: subgroups, skin tones", ("docs/evaluation.md",)),
     ("Assessment: disturbed pictures", ("docs/evaluation.md",)),
     ("Assessment: pictures of something else", ("docs/out-of-distribution.md",)),
@@ -162,8 +162,10 @@ network itself (novelty above 1; [how](../../docs/out-of-distribution.md)).
 - Squamous cell carcinoma is not among the diagnoses, and melanomas without pigment
   are rare in the pictures.
 - What is no lesion is not always refused: see the figures that begin with `refused`. Healthy skin
-  under the dermatoscope in particular often passes for a lesion.
-- Pictures of other clinics and other dermatoscopes are refused more often than those it knows
+  under the dermatoscope was drawn only, never photographed.
+- It looks at more than the lesion: with the lesion hidden it still ranks better than chance
+  ([by how much](../../docs/evaluation.md)).
+- Pictures that came another way from camera to file are refused more often than those it knows
   ([by how much](../../docs/out-of-distribution.md)).
 {_weak_groups(manifest.metrics)}
 ## What the checklists ask for

@@ -3,7 +3,7 @@ What training pictures look like to the network, and from where on a picture is 
 
 Of the scores that were compared (docs/out-of-distribution.md) this one lets a file of half a
 megabyte tell most: Mahalanobis distance of the unit embedding, its covariance written as a few
-factors and the noise of each entry, so that it costs 7 kB.  Each diagnosis counts as much as any
+factors and the noise of each entry, so that it costs 9 kB.  Each diagnosis counts as much as any
 other, else the rare ones would be the strangest.
 
 Legend: ``N`` pictures, ``D`` embedding, ``F`` factors.
