@@ -144,6 +144,7 @@ def evaluate_file(
         (manifest.calibration, manifest.operating_point),
         command=_command(model, source, part, probes=probes, out=out),
     )
+    evaluation = replace(evaluation, promise=manifest.guarantee)
     if probes:
         found = robustness(
             disturbed_answers(model, judged.cases, workers=source.workers),

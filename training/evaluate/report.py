@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
+from device.core.manifest import DIAGNOSES, Calibration, Guarantee, Metric, OperatingPoint
 from training.data.case import UNKNOWN, Case
 from training.data.protocols import WARNINGS
+from training.evaluate.guarantee import chance_of, lowest_of_lesions
 from training.evaluate.metrics import LESION_PREFIX, Scored, by_lesion
 from training.evaluate.plots import (
     confusion,
@@ -98,6 +99,8 @@ class Evaluation:
     """All figures."""
     subgroups: Sequence[Subgroup]
     selective: SelectiveRisk
+    promise: Guarantee | None = None
+    """Of the model's file, on missed lesions."""
     robustness: Robustness | None = None
     """Where it was asked for."""
     command: str | None = None
@@ -283,8 +286,10 @@ def _decisions(evaluation: Evaluation) -> str:
 The thresholds were chosen on the calibration part: benign below {point.benign_below:.4f} \
 (`benign_below`), malignant from {point.malignant_from:.4f} (`malignant_from`), uncertain between \
 them.  In each column everything from that threshold on counts as malignant.  PPV and NPV: at the \
-share of malignant pictures in this part.  What a device would refuse (`retake`) counts here as the \
-network answers it.
+share of malignant pictures in this part.  What a device would refuse (`retake`) counts here as \
+the network answers it.
+
+{_missed(evaluation)}
 
 Per picture:
 
@@ -299,6 +304,21 @@ more.  Predictive values at stated shares of malignant lesions, from sensitivity
 per picture:
 
 {prevalence_table(evaluation.metrics)}"""
+
+
+def _missed(evaluation: Evaluation) -> str:
+    """Say how many lesions are called benign, and hold that against the promise there may be."""
+    scored, promise = evaluation.scored, evaluation.promise
+    lowest_L = lowest_of_lesions(scored.probability_N, scored.malignant_N, scored.group_N)
+    missed = int((lowest_L < evaluation.operating_point.benign_below).sum())
+    said = f"Of {len(lowest_L):,} malignant lesions {missed:,} have a picture below `benign_below`."
+    if promise is None:
+        return said
+    chance = chance_of(missed, len(lowest_L), promise)
+    return (
+        f"{said}  The contract's promise: {promise.in_words}  If it were exactly that share, "
+        f"chance would show so many here, or more, with {chance:.2g}."
+    )
 
 
 def _subgroup_section(evaluation: Evaluation) -> str:

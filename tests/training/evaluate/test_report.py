@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.stats import binom
 
-from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
+from device.core.manifest import DIAGNOSES, Calibration, Guarantee, Metric, OperatingPoint
 from tests.training.small import a_part
 from training.data.case import UNKNOWN
 from training.data.protocols import WARNINGS
@@ -142,6 +143,26 @@ def test_the_page_has_a_table_of_everything_and_names_its_command(evaluation, wr
     assert f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})" in page
     assert "| hair | 0.750 |" in page
     assert f"| {LESION_HIDDEN} | 0.550 (0.500 to 0.600) |" in page
+
+
+def test_missed_lesions_stand_beside_what_the_file_promises(evaluation, tmp_path):
+    point = OperatingPoint(benign_below=0.65, malignant_from=0.7)
+    scored = evaluation.scored
+    rows = zip(scored.group_N, scored.malignant_N, scored.probability_N, strict=True)
+    below = {group for group, is_malignant, p in rows if is_malignant and p < point.benign_below}
+    malignant = set(scored.group_N[scored.malignant_N.astype(bool)])
+    said = f"Of {len(malignant)} malignant lesions {len(below)} have a picture below"
+    assert 0 < len(below) < len(malignant)
+    promise = Guarantee(
+        method="order_statistic", miss_rate=0.2, confidence=0.95, lesions=60, missed=6
+    )
+    for each in (None, promise):
+        write_report(replace(evaluation, operating_point=point, promise=each), tmp_path)
+        page = (tmp_path / "report.md").read_text()
+        assert said in page
+        assert ("The contract's promise: Of malignant lesions like" in page) is (each is not None)
+    chance = binom.sf(len(below) - 1, len(malignant), promise.miss_rate)
+    assert f"or more, with {chance:.2g}." in page
 
 
 def test_a_weak_subgroup_is_named_on_page_and_console_and_in_the_file(evaluation, written):
