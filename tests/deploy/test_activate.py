@@ -227,15 +227,29 @@ def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
     assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
 
 
-def test_a_watch_that_was_killed_and_is_asked_for_again_is_not_undone_at_the_next_boot(machine):
+def killed_in_its_watch(machine, does):
     machine.switch("1.0", "a")
-    machine.add("2.0")
+    machine.add("2.0", does)
     sleep = machine.board.sleep
     cut_while_watching(machine, "2.0", "b")
     machine.board.sleep = sleep
-    assert machine.switch("2.0", "b")["state"] == "unchanged"
+    return machine.switch("2.0", "b")
+
+
+def test_a_watch_that_was_killed_is_begun_again_when_it_is_asked_for_again(machine):
+    assert killed_in_its_watch(machine, "works")["state"] == "switched"
+    assert machine.starts[-2:] == [("2.0", "b"), ("2.0", "b")]
+    assert machine.board.linked("previous") == "1.0"
     assert activate.settle(machine.board)["state"] == "unchanged"
-    assert machine.board.linked("current") == "2.0"
+    assert activate.back(machine.board)["state"] == "switched"
+    assert machine.board.linked("current") == "1.0"
+
+
+@pytest.mark.parametrize("does", ["dies later", "says model: the golden case failed"])
+def test_what_was_not_well_in_a_watch_that_was_killed_is_left(machine, does):
+    assert killed_in_its_watch(machine, does)["state"] == "returned"
+    assert machine.board.linked("current") == "1.0"
+    assert machine.board.settings.read_text() == "a"
 
 
 @pytest.mark.parametrize("does", ["works", "dies"])

@@ -28,6 +28,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 UNIT = "edgederm.service"
 _ALWAYS_NEEDED = frozenset({"model", "history"})
@@ -147,18 +148,21 @@ def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict
         ActivationError: Nothing was changed, because this release or these settings cannot work.
     """
     address = look_ahead(board, release, settings)
-    old_release = board.linked("current")
-    old_settings = board.settings.read_text("utf-8") if board.settings.exists() else None
-    is_same = (old_release, old_settings) == (release, settings)
-    if is_same and not restarts:
-        health = look(board, address)
-        if not health.problems and not health.parts & _ALWAYS_NEEDED:
-            # Of a switch that was killed before it could say so; else the next boot would go back.
-            _end_trial(board)
-            return {"state": "unchanged", "problems": []}
-    before = look(board, None).parts if old_release else None
+    trial = _read_trial(board)
+    if trial is not None:
+        # A switch was killed in its watch: nothing says that what runs now is well.
+        old_release, old_settings = trial["release"], trial["settings"]
+        before: frozenset[str] | None = frozenset(trial["parts"])
+    else:
+        old_release = board.linked("current")
+        old_settings = board.settings.read_text("utf-8") if board.settings.exists() else None
+        if (old_release, old_settings) == (release, settings) and not restarts:
+            health = look(board, address)
+            if not health.problems and not health.parts & _ALWAYS_NEEDED:
+                return {"state": "unchanged", "problems": []}
+        before = look(board, None).parts if old_release else None
     if old_release is not None and old_settings is not None:
-        kept = {"release": old_release, "settings": old_settings}
+        kept = {"release": old_release, "settings": old_settings, "parts": sorted(before or ())}
         _write(board.link(_TRIAL), json.dumps(kept), mode=0o600)
     _put(board, release, settings)
     problems = start(board, address, before)
@@ -213,13 +217,11 @@ def settle(board: Board) -> dict[str, object]:
 
     Run at boot, before the service is started: what was not seen healthy to the end is not kept.
     """
-    try:
-        kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    trial = _read_trial(board)
+    if trial is None:
         return {"state": "unchanged", "problems": []}
-    release, settings = str(kept["release"]), str(kept["settings"])
     given_up = board.linked("current")
-    _put(board, release, settings)
+    _put(board, trial["release"], trial["settings"])
     _end_trial(board)
     return {"state": "switched", "problems": [f"{given_up} was not watched to the end"]}
 
@@ -317,6 +319,27 @@ def _put(board: Board, release: str, settings: str) -> None:
     """Settings first: the link is what the service follows to its code, and switches at once."""
     _write(board.settings, settings)
     _relink(board.link("current"), Path("releases") / release)
+
+
+class _Trial(TypedDict):
+    release: str
+    settings: str
+    parts: list[str]
+    """Of the box, that did not work before."""
+
+
+def _read_trial(board: Board) -> _Trial | None:
+    """Return what to go back to, if a switch is not over."""
+    try:
+        kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    # An older version kept no parts.
+    return _Trial(
+        release=str(kept["release"]),
+        settings=str(kept["settings"]),
+        parts=[str(part) for part in kept.get("parts", ())],
+    )
 
 
 def _end_trial(board: Board) -> None:

@@ -48,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shutil.copyfile(Path(work) / name, folder / name)
         # What says that all is there must not be on the card before the rest is.
         os.sync()
-        shutil.copyfile(Path(work) / "release.json", folder / "release.json")
+        unfinished = shutil.copyfile(
+            Path(work) / "release.json", folder / ".release.json.unfinished"
+        )
+        os.sync()
+        unfinished.replace(folder / "release.json")
     os.sync()
     print("installed")
     return 0
