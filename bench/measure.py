@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
+from subprocess import SubprocessError
 from types import MappingProxyType
 from typing import Any
 
@@ -124,7 +125,8 @@ Found = Mapping[str, Any]
 
 
 def _start(plan: Plan, step: Step) -> Found:
-    return {"start": scenarios.start(plan.model_path, plan.counts.starts, step)}
+    counts = plan.counts
+    return {"start": scenarios.start(plan.model_path, counts.starts, step, history=plan.history)}
 
 
 def _memory(plan: Plan, step: Step) -> Found:
@@ -299,7 +301,13 @@ def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
             except BenchError as error:
                 left_out.append(str(error))
                 continue
-            except (EdgeDermError, RuntimeError, OSError) as error:
+            except (
+                EdgeDermError,
+                OSError,
+                RuntimeError,
+                SubprocessError,
+                ValueError,
+            ) as error:
                 # What the other parts found is kept: they took minutes.
                 failed.append(f"{name}: {str(error) or type(error).__name__}")
                 continue

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for word, applies in (
             ("quick", result.is_quick),
             ("bars", options.bars),
-            ("part", options.only is not None),
+            ("part", options.only is not None or bool(result.failed)),
         )
         if applies
     )

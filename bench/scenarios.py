@@ -66,7 +66,7 @@ def timing(samples_ms: Sequence[float]) -> Timing:
     return Timing(samples_ms=kept_ms, summary=summarize(kept_ms))
 
 
-def start(model: Path, runs: int, step: Step) -> Start:
+def start(model: Path, runs: int, step: Step, *, history: Path | None = None) -> Start:
     """Start bare processes and daemons in turns; the files are in the kernel's memory."""
     bare_ms, ready_ms, first_ms = [], [], []
     for _ in range(runs):
@@ -78,7 +78,7 @@ def start(model: Path, runs: int, step: Step) -> Start:
             if importing.stdout is None or importing.stdout.read(8) != b"imported":
                 raise RuntimeError("the process that only imports did not; see above")
             bare_ms.append(1000 * (time.perf_counter() - began_s))
-        with serving(model) as daemon:
+        with serving(model, history) as daemon:
             ready_ms.append(1000 * daemon.ready_s)
             first_ms.append(1000 * daemon.classify())
         step()

@@ -24,8 +24,10 @@ from training.data.duplicates import SAME_PICTURE, Match, matches, read_confirme
 from training.data.fingerprint import fingerprint
 from training.data.readers import read_dataset
 from training.data.splits import (
+    AUDIT_NAME,
     CALIBRATION,
     RULE,
+    SPLIT_NAME,
     TEST,
     TRAIN,
     UNUSED,
@@ -41,8 +43,6 @@ from training.errors import DataError
 
 DRAWS = 200
 NAIVE_TEST_SHARE = 0.2
-AUDIT_NAME = "audit.json"
-SPLIT_NAME = "split.csv"
 _SEED = 0
 _PARTS = (TRAIN, VALIDATION, CALIBRATION, TEST, UNUSED)
 

@@ -309,7 +309,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     split: SplitFile = _HAM10000_SPLIT,
     protocol: Protocol = "grouped",
     part: Annotated[
-        str, typer.Option(help="train, validation, calibration, or test, which is read once.")
+        str, typer.Option(help="train, validation, calibration, or test, which chooses nothing.")
     ] = "validation",
     out: Annotated[
         Path | None,
@@ -628,7 +628,7 @@ def throughput(
     found = measure_throughput(recipe, steps=steps)
     print_throughput(found, Console())
     if results is not None:
-        record_throughput(found, recipe, results)
+        record_throughput(found, recipe, steps, results)
     if not all(line.whole_share >= LEAST_SHARE for line in found):
         Console(stderr=True).print(
             f"the whole loop kept less than {LEAST_SHARE:.0%} of the bare steps; "

@@ -27,11 +27,12 @@ from rich.progress import track
 from device.core.errors import EdgeDermError
 from device.core.values import Pixels
 from device.drawing import draw_lesion
-from training.audit import SPLIT_NAME, audit_datasets, print_audit, write_audit
+from training.audit import audit_datasets, print_audit, write_audit
 from training.commands.evaluate import evaluate_model
 from training.commands.train import configure, train_run
 from training.data.acquisition import vary_acquisition
 from training.data.readers.ham10000 import DIAGNOSIS_OF_DX, RECORD_FOLDER
+from training.data.splits import SPLIT_NAME
 from training.evaluate.report import print_metrics
 from training.export.export import export_run
 from training.source import Source

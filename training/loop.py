@@ -184,7 +184,7 @@ class _State:
 
 def claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
     """Take an empty folder, or one with the same configuration."""
-    if (folder / CHECKPOINT_NAME).is_file() and load_config(folder) != config:
+    if (folder / CHECKPOINT_NAME).is_file() and not load_config(folder).is_as(config):
         raise RunError(
             f"{folder} holds a run of another configuration; name another folder or remove it"
         )

@@ -169,6 +169,10 @@ class RunConfig(Config):
         """Side of the model's input."""
         return self.preprocess.side_px
 
+    def is_as(self, other: RunConfig) -> bool:
+        """Whether both train the same, whatever the recipe is called."""
+        return self.model_copy(update={"recipe": other.recipe}) == other
+
 
 def require_run(folder: Path) -> None:
     """Raise RunError if *folder* holds no network."""

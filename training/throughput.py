@@ -110,10 +110,10 @@ def print_throughput(found: list[Throughput], console: Console) -> None:
     console.print(table)
 
 
-def record_throughput(found: list[Throughput], recipe: str, path: Path) -> None:
+def record_throughput(found: list[Throughput], recipe: str, steps: int, path: Path) -> None:
     """Write the figures to *path*, with what they depend on."""
     record = {
-        "command": f"python -m training throughput {recipe}",
+        "command": f"python -m training throughput {recipe} --steps {steps}",
         "commit": source_commit(),
         "torch": torch.__version__,
         "arithmetic": torch.backends.cpu.get_cpu_capability(),
@@ -122,6 +122,7 @@ def record_throughput(found: list[Throughput], recipe: str, path: Path) -> None:
         "least_share": LEAST_SHARE,
         "networks": [asdict(line) for line in found],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")
 
 
@@ -163,7 +164,7 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
         config, part, accelerator, start=build_model(config.model, fresh=True).state_dict()
     )
     learner.prepare()
-    lesson = None if config.distillation is None else _drawn_lesson(pictures)
+    lesson = None if config.distillation is None else _drawn_lesson(pictures, accelerator.device)
     is_bf16 = in_bf16(config.precision, accelerator.device)
     step = _bare_step(config, side_px, bf16=is_bf16, fast=is_bf16)  # as the loop decides
 
@@ -185,11 +186,11 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
     return statistics.median(rates), statistics.median(shares)
 
 
-def _drawn_lesson(pictures: int) -> CachedLesson:
+def _drawn_lesson(pictures: int, device: torch.device) -> CachedLesson:
     """Say something about one view of each picture, as a teacher that has looked before."""
     return CachedLesson(
-        malignancy_logit_VN=torch.zeros((1, pictures)),
-        diagnosis_logits_VNK=torch.zeros((1, pictures, len(DIAGNOSES))),
+        malignancy_logit_VN=torch.zeros((1, pictures), device=device),
+        diagnosis_logits_VNK=torch.zeros((1, pictures, len(DIAGNOSES)), device=device),
     )
 
 

@@ -130,8 +130,8 @@ def test_what_goes_to_the_storage_goes_to_the_folder_that_was_named(plan, tmp_pa
         return real(**named)
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", noted)
-    run(plan, "memory", "stages", "presses", history=tmp_path)
-    assert made == [tmp_path] * 3
+    run(plan, "start", "memory", "stages", "presses", history=tmp_path)
+    assert made == [tmp_path] * 4
 
 
 def test_every_number_of_threads_is_timed(plan, monkeypatch):

@@ -77,6 +77,7 @@ cat $log
 case $board,$models in
 0,0) ;;
 0,5 | 5,0) [ $# -gt 0 ] || exit 5 ;;
-*) exit $((board > models ? board : models)) ;;
+5,* | 0,*) exit $models ;;
+*) exit $board ;;
 esac
 "$python" -m tests.e2e.results "$@"

@@ -35,7 +35,7 @@ export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_
 # At least 3 and more on a busy machine: everything is emulated.
 export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}
 # unshare is deaf while its child runs, and takes that along when it is killed.
-trap 'kill -KILL "$namespaces" 2>/dev/null || true' EXIT
+trap 'kill -KILL "$namespaces" 2>/dev/null || true; wait' EXIT
 trap 'exit 130' INT TERM
 unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@" &
 namespaces=$!

@@ -10,8 +10,6 @@ from rich.console import Console
 
 from tests.training.sets import a_ham10000, a_lesion, write_picture
 from training.audit import (
-    AUDIT_NAME,
-    SPLIT_NAME,
     audit_datasets,
     leak_of_split,
     naive_leak,
@@ -19,7 +17,7 @@ from training.audit import (
     write_audit,
 )
 from training.data.readers.ham10000 import RECORD_FOLDER
-from training.data.splits import TEST, TRAIN, Split, read_split
+from training.data.splits import AUDIT_NAME, SPLIT_NAME, TEST, TRAIN, Split, read_split
 from training.errors import DataError
 
 ROWS = [(f"L{i // 2}", f"I{i}", ("nv", "mel", "bkl", "bcc")[i // 2 % 4]) for i in range(24)]

@@ -7,11 +7,10 @@ from collections import Counter
 
 import pytest
 
-from training.audit import SPLIT_NAME
 from training.commands.evaluate import evaluate_model
 from training.commands.train import configure, train_run
 from training.data.readers import read_dataset
-from training.data.splits import TEST, VALIDATION, read_split
+from training.data.splits import SPLIT_NAME, TEST, VALIDATION, read_split
 from training.demo import SHARES, draw_dataset, run_demo
 from training.errors import RunError
 from training.runs import DistillationConfig, load_config

@@ -55,7 +55,7 @@ def test_a_loop_that_wastes_steps_is_an_error_and_kept_all_the_same(
     assert main(["throughput", "demo_student", "--results", str(results)]) == status
     assert ("look for other work" in capsys.readouterr().err) == (status == 1)
     kept = json.loads(results.read_text())
-    assert kept["command"] == "python -m training throughput demo_student"
+    assert kept["command"] == "python -m training throughput demo_student --steps 10"
     assert kept["networks"][0] == asdict(LINE)
 
 

@@ -101,7 +101,7 @@ def is_finished(run: CellRun) -> bool:
     """Tell whether *run* was trained to its end, as configured, and judged on validation."""
     if read_metrics(run.folder) is None or not (run.folder / CONFIG_NAME).is_file():
         return False
-    return load_config(run.folder) == run.config
+    return load_config(run.folder).is_as(run.config)
 
 
 def read_metrics(folder: Path) -> dict[str, float] | None:
@@ -125,7 +125,9 @@ def claim_grid(out: Path, grid: Grid) -> None:
     Raises:
         RunError: *out* holds an ablation of another baseline, whose figures would mix with these.
     """
-    if (out / GRID_NAME).is_file() and load_grid(out).baseline != grid.baseline:
+    if (out / GRID_NAME).is_file() and not load_grid(out).baseline.config.is_as(
+        grid.baseline.config
+    ):
         raise RunError(
             f"{out} holds an ablation of another baseline or budget; name another folder"
         )

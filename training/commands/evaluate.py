@@ -15,7 +15,7 @@ from device.core.manifest import Calibration, OperatingPoint, PreprocessSpec
 from training.data.dataset import PreparedPart
 from training.data.protocols import siblings_trained_on
 from training.data.provenance import require_split
-from training.data.splits import CALIBRATION, GROUPED, TEST, VALIDATION
+from training.data.splits import AUDIT_NAME, CALIBRATION, GROUPED, TEST, VALIDATION
 from training.errors import RunError
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
 from training.evaluate.from_files import probabilities_from_files
@@ -269,24 +269,24 @@ def _source_words(source: Source) -> list[str]:
     """Return the options that name pictures, split and protocol."""
     words = [f"--data {shown(source.data, 'DATA')}"]
     if source.split != HAM10000_SPLIT:
-        words.append(f"--split {shown(source.split, 'RUNS', parts=2)}")
+        words.append(f"--split {shown(source.split, 'RUNS')}")
     if source.protocol != GROUPED:
         words.append(f"--protocol {source.protocol}")
     return words
 
 
-def shown(path: Path, below: str, *, parts: int = 1) -> str:
+def shown(path: Path, below: str) -> str:
     """
-    Name a path as it is below the working directory; of others the last *parts* alone.
+    Name a path as it is below the working directory; of others the last part alone.
 
-    A report in a run's folder is named with the run: all of them are called after their part.
+    What lies in the folder of a run or an audit is named with it: all of them have the same names.
     """
     path = path.resolve()
     try:
         return path.relative_to(Path.cwd()).as_posix()
     except ValueError:
-        last = 2 if (path.parent / CONFIG_NAME).is_file() else parts
-        return "/".join([below, *path.parts[-last:]])
+        is_within = any((path.parent / name).is_file() for name in (CONFIG_NAME, AUDIT_NAME))
+        return "/".join([below, *path.parts[-2 if is_within else -1 :]])
 
 
 def _default_out(run: Path, part: str, tta: int) -> Path:

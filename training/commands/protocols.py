@@ -47,30 +47,39 @@ def tabulate(reports: Sequence[Path], *, out: Path | None = None) -> list[Line]:
         out: Folder for table and figures; None writes none.
 
     Raises:
-        RunError: A folder holds no report, an older one, or one that no command made.
+        RunError: A folder holds no report, an older one, or one that no command made; or they are
+            of several parts.
     """
+    parts = {read_report(folder).part for folder in reports}
+    if len(parts) > 1:
+        raise RunError(f"protocols: expected reports of one part, found {', '.join(sorted(parts))}")
     lines = sorted(
         (_line(folder) for folder in reports),
         key=lambda line: (line.dataset, PROTOCOLS.index(line.protocol)),
     )
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        kept = [asdict(line) | {"metrics": _dumped(line)} for line in lines]
+        kept = [
+            asdict(line)
+            | {"metrics": {name: metric.model_dump() for name, metric in line.metrics.items()}}
+            for line in lines
+        ]
         (out / PROTOCOLS_NAME).write_text(json.dumps(kept, indent=2) + "\n")
-        (out / REPORT_NAME).write_text(page(lines, reports))
+        (out / REPORT_NAME).write_text(page(lines, reports, out))
     return lines
 
 
 def print_lines(lines: Sequence[Line], reports: Sequence[Path], console: Console) -> None:
     """Show the table."""
-    console.print(Markdown(page(lines, reports)))
+    console.print(Markdown(page(lines, reports, None)))
 
 
-def page(lines: Sequence[Line], reports: Sequence[Path]) -> str:
+def page(lines: Sequence[Line], reports: Sequence[Path], out: Path | None) -> str:
     """Return the table as Markdown, with what must be said of it."""
     headings = (
         "set",
         "protocol",
+        "trained as",
         "pictures",
         "with a sibling in training",
         *map(words_of, FIGURES),
@@ -79,6 +88,7 @@ def page(lines: Sequence[Line], reports: Sequence[Path]) -> str:
         (
             line.dataset,
             line.protocol if line.protocol == GROUPED else f"**{line.protocol}**",
+            line.model.removesuffix(","),
             f"{line.pictures:,}",
             f"{line.with_sibling_share:.0%}",
             *(cell(line.metrics.get(name)) for name in FIGURES),
@@ -91,19 +101,20 @@ def page(lines: Sequence[Line], reports: Sequence[Path]) -> str:
         if name in WARNINGS and any(line.protocol == name for line in lines)
     )
     made = "\n".join(dict.fromkeys(line.command for line in lines))
-    folders = " ".join(shown(folder, "RUNS") for folder in reports)
+    words = ["python -m training protocols", *(shown(folder, "RUNS") for folder in reports)]
+    words += [] if out is None else [f"--out {shown(out, 'RUNS')}"]
     return f"""# What a protocol is worth
 
 Made by
 
 ```sh
 {made}
-python -m training protocols {folders} --out RUNS/protocols
+{" ".join(words)}
 ```
 
-The same network, trained and judged anew under each protocol.  A sibling: another picture of the \
-same lesion, or a copy of the same picture.  Values per picture, with 95 % intervals from 2,000 \
-bootstrap draws of whole lesions.
+Networks of one shape, each trained and judged anew under a protocol.  A sibling: another picture \
+of the same lesion, or a copy of the same picture.  Values per picture, with 95 % intervals from \
+2,000 bootstrap draws of whole lesions.
 
 {table(headings, rows)}
 
@@ -132,7 +143,3 @@ def _line(folder: Path) -> Line:
             if name in document["metrics"]
         },
     )
-
-
-def _dumped(line: Line) -> dict[str, object]:
-    return {name: metric.model_dump() for name, metric in line.metrics.items()}

@@ -19,6 +19,9 @@ from training.data.duplicates import Match
 from training.errors import DataError
 
 TRAIN, VALIDATION, CALIBRATION, TEST = "train", "validation", "calibration", "test"
+AUDIT_NAME = "audit.json"
+SPLIT_NAME = "split.csv"
+"""Of what an audit leaves in its folder."""
 GROUPED = "grouped"
 """The protocol of record; for the others see ``protocols.py``."""
 UNUSED = "unused"

@@ -17,6 +17,7 @@ from rich.table import Table
 from device.core.manifest import DIAGNOSES, Calibration, Guarantee, Metric, OperatingPoint
 from training.data.case import UNKNOWN, Case
 from training.data.protocols import WARNINGS
+from training.data.splits import TEST
 from training.evaluate.guarantee import chance_of, lowest_of_lesions
 from training.evaluate.metrics import LESION_PREFIX, Scored, by_lesion
 from training.evaluate.plots import (
@@ -314,10 +315,13 @@ def _missed(evaluation: Evaluation) -> str:
     said = f"Of {len(lowest_L):,} malignant lesions {missed:,} have a picture below `benign_below`."
     if promise is None:
         return said
+    said += f"  The contract's promise: {promise.in_words}"
+    if evaluation.part != TEST:  # The others had their share in the promise, or in the network.
+        return said
     chance = chance_of(missed, len(lowest_L), promise)
     return (
-        f"{said}  The contract's promise: {promise.in_words}  If it were exactly that share, "
-        f"chance would show so many here, or more, with {chance:.2g}."
+        f"{said}  If it were exactly that share, so many here, or more, would have a probability "
+        f"of {chance:.2g}."
     )
 
 

@@ -163,8 +163,8 @@ network itself (novelty above 1; [how](../../docs/out-of-distribution.md)).
   are rare in the pictures.
 - What is no lesion is not always refused: see the figures that begin with `refused`. Healthy skin
   under the dermatoscope was drawn only, never photographed.
-- It looks at more than the lesion: with the lesion hidden it still ranks better than chance
-  ([by how much](../../docs/evaluation.md)).
+- How much it goes by what surrounds a lesion is measured by hiding the lesion
+  ([what came of it](../../docs/evaluation.md)).
 - Pictures that came another way from camera to file are refused more often than those it knows
   ([by how much](../../docs/out-of-distribution.md)).
 {_weak_groups(manifest.metrics)}

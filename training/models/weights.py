@@ -41,10 +41,6 @@ def load_backbone(config: BackboneConfig, *, drop_path: float, fresh: bool = Fal
     options: dict[str, Any] = {"num_classes": 0}
     if drop_path:
         options["drop_path_rate"] = drop_path
-    known = timm.get_pretrained_cfg(name)
-    if known is not None and known.fixed_input_size:
-        # Position embeddings are interpolated to the side at hand.
-        options["img_size"] = config.side_px
     file: Path | None = None
     if weights is not None and weights.startswith(PACKAGE_PREFIX):
         file = _file_of_package(weights.removeprefix(PACKAGE_PREFIX))
@@ -53,6 +49,10 @@ def load_backbone(config: BackboneConfig, *, drop_path: float, fresh: bool = Fal
         if not file.is_file():
             raise RunError(f"{name}: expected a file of weights, found none at {file}")
     try:
+        known = timm.get_pretrained_cfg(name)
+        if known is not None and known.fixed_input_size:
+            # Position embeddings are interpolated to the side at hand.
+            options["img_size"] = config.side_px
         if (
             file is not None
             and config.weights is not None

@@ -4,8 +4,9 @@ import pytest
 
 from tests.training.sets import SOME_LESIONS, a_ham10000
 from tests.training.small import a_data_set, a_run_config
-from training.audit import SPLIT_NAME, audit_datasets, write_audit
+from training.audit import audit_datasets, write_audit
 from training.commands.train import train_run
+from training.data.splits import SPLIT_NAME
 from training.recipes.preprocessing import six_stages
 from training.runs import load_config
 from training.source import Source

@@ -8,13 +8,14 @@ import pytest
 
 from tests.training.sets import SOME_LESIONS, a_ham10000
 from tests.training.small import a_run_config
-from training.audit import SPLIT_NAME, audit_datasets, write_audit
+from training.audit import audit_datasets, write_audit
 from training.cli import main
 from training.commands.compare import compare_reports, read_report
 from training.commands.evaluate import evaluate_model
 from training.commands.protocols import tabulate
 from training.commands.train import train_run
 from training.data.protocols import PAPER, SIBLINGS_IN, SIBLINGS_OUT, WARNINGS
+from training.data.splits import SPLIT_NAME
 from training.errors import DataError, RunError
 from training.export.errors import ExportError
 from training.export.export import export_run
@@ -150,7 +151,7 @@ def test_the_verbs_compare_and_page_end_in_one_page(arms, tmp_path, capsys):
 
 def test_the_protocols_stand_in_one_table_with_what_leaks(arms, tmp_path, capsys):
     folders = [str(arms / name / "test") for name in (PAPER, SIBLINGS_OUT, SIBLINGS_IN)]
-    table, page = tmp_path / "protocols", tmp_path / "evaluation.md"
+    table, page = tmp_path / "table", tmp_path / "evaluation.md"
     assert main(["protocols", *folders, "--out", str(table)]) == 0
     assert "paper" in capsys.readouterr().out
     assert main(["page", str(table), "--out", str(page)]) == 0
@@ -162,7 +163,13 @@ def test_the_protocols_stand_in_one_table_with_what_leaks(arms, tmp_path, capsys
     assert list(lines) == [PAPER, SIBLINGS_IN, SIBLINGS_OUT]
     assert lines[SIBLINGS_OUT]["with_sibling_share"] == 0 < lines[SIBLINGS_IN]["with_sibling_share"]
     assert lines[PAPER]["with_sibling_share"] > 0.5
-    assert f"| ham10000 | **paper** | {lines[PAPER]['pictures']:,} |" in text
+    assert f"| ham10000 | **paper** | test, seed 1 | {lines[PAPER]['pictures']:,} |" in text
+    assert f"--out RUNS/{table.name}\n" in text
+
+
+def test_reports_of_several_parts_stand_in_no_table(arms):
+    with pytest.raises(RunError, match="expected reports of one part, found test, validation"):
+        tabulate([arms / PAPER, arms / PAPER / "test"])
 
 
 def test_a_report_of_before_is_asked_for_again(arms, tmp_path):

@@ -156,13 +156,15 @@ def test_missed_lesions_stand_beside_what_the_file_promises(evaluation, tmp_path
     promise = Guarantee(
         method="order_statistic", miss_rate=0.2, confidence=0.95, lesions=60, missed=6
     )
-    for each in (None, promise):
-        write_report(replace(evaluation, operating_point=point, promise=each), tmp_path)
+    chance = binom.sf(len(below) - 1, len(malignant), promise.miss_rate)
+    judged = replace(evaluation, operating_point=point)
+    for part, each in (("test", None), ("test", promise), ("calibration", promise)):
+        write_report(replace(judged, part=part, promise=each), tmp_path)
         page = (tmp_path / "report.md").read_text()
         assert said in page
         assert ("The contract's promise: Of malignant lesions like" in page) is (each is not None)
-    chance = binom.sf(len(below) - 1, len(malignant), promise.miss_rate)
-    assert f"or more, with {chance:.2g}." in page
+        told = f"or more, would have a probability of {chance:.2g}." in page
+        assert told is (part == "test" and each is not None)
 
 
 def test_a_weak_subgroup_is_named_on_page_and_console_and_in_the_file(evaluation, written):

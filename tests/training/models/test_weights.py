@@ -99,3 +99,9 @@ def test_a_network_that_cannot_leave_layers_out_is_named():
     config = BackboneConfig(name="efficientvit_b0", side_px=64, weights=None)
     with pytest.raises(RunError, match="efficientvit_b0: expected a network of timm that takes"):
         load_backbone(config, drop_path=0.1)
+
+
+def test_weights_by_a_wrong_name_are_said_in_one_message():
+    config = BackboneConfig(name="resnet18.nonsense", side_px=64, weights=None)
+    with pytest.raises(RunError, match=r"resnet18\.nonsense: cannot have the weights"):
+        load_backbone(config, drop_path=0.0)
