@@ -1,11 +1,14 @@
 """
 What a run of the bench leaves: one record, as JSON, with all that is needed to judge it.
 
-Times are milliseconds unless a name says otherwise; sizes end in their unit.
+Times are milliseconds unless a name says otherwise; sizes end in their unit.  ``python -m
+bench.results`` prints the JSON Schema of such a file, which is kept as ``docs/bench.schema.json``.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -344,3 +347,8 @@ def write_result(result: BenchResult, path: Path) -> None:
     """Write *result*; the samples stay on one line each."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(result.model_dump_json() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    json.dump(BenchResult.model_json_schema(), sys.stdout, indent=2)
+    sys.stdout.write("\n")
