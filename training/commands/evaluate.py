@@ -15,7 +15,14 @@ from device.core.manifest import Calibration, OperatingPoint, PreprocessSpec
 from training.data.dataset import PreparedPart
 from training.data.protocols import siblings_trained_on
 from training.data.provenance import require_split
-from training.data.splits import AUDIT_NAME, CALIBRATION, GROUPED, TEST, VALIDATION
+from training.data.splits import (
+    AUDIT_NAME,
+    CALIBRATION,
+    GROUPED,
+    SPLIT_NAME,
+    TEST,
+    VALIDATION,
+)
 from training.errors import RunError
 from training.evaluate.calibration import calibrate, choose_operating_point, fit_calibration
 from training.evaluate.from_files import probabilities_from_files
@@ -279,13 +286,14 @@ def shown(path: Path, below: str) -> str:
     """
     Name a path as it is below the working directory; of others the last part alone.
 
-    What lies in the folder of a run or an audit is named with it: all of them have the same names.
+    A report of a run and the split of an audit are named with its folder: all have the same names.
     """
     path = path.resolve()
     try:
         return path.relative_to(Path.cwd()).as_posix()
     except ValueError:
-        is_within = any((path.parent / name).is_file() for name in (CONFIG_NAME, AUDIT_NAME))
+        beside = AUDIT_NAME if path.name == SPLIT_NAME else CONFIG_NAME
+        is_within = (path.parent / beside).is_file()
         return "/".join([below, *path.parts[-2 if is_within else -1 :]])
 
 
