@@ -92,7 +92,8 @@ def test_a_part_that_broke_off_is_an_exit_status_and_said(monkeypatch, tmp_path,
     assert run.main(["--out", str(tmp_path)]) == 1
     said = capsys.readouterr()
     assert "failed: presses: the light stayed off" in said.err
-    assert "Failed: presses: the light stayed off." in (tmp_path / "generic.md").read_text()
+    assert "Failed: presses: the light stayed off." in (tmp_path / "part-generic.md").read_text()
+    assert not (tmp_path / "generic.md").exists()
 
 
 def test_enough_is_measured_for_the_method():
