@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -100,6 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     return 0
+
+
+def _folders(words: str) -> Any:
+    """Describe an argument of folders that are there; what typer returns has no type."""
+    return typer.Argument(help=words, exists=True, file_okay=False, show_default=False)
 
 
 @app.command(epilog="Example: python -m training audit data/ham10000 --also data/kaggle")
@@ -363,12 +368,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
 def compare(
     reports: Annotated[
         list[Path],
-        typer.Argument(
-            help="Folders of reports that evaluate wrote, one for each seed.",
-            exists=True,
-            file_okay=False,
-            show_default=False,
-        ),
+        _folders("Folders of reports that evaluate wrote, one for each seed."),
     ],
     against: Annotated[
         list[Path],
@@ -396,12 +396,7 @@ def compare(
 def protocols(
     reports: Annotated[
         list[Path],
-        typer.Argument(
-            help="Folders of reports that evaluate wrote, each under its own protocol.",
-            exists=True,
-            file_okay=False,
-            show_default=False,
-        ),
+        _folders("Folders of reports that evaluate wrote, each under its own protocol."),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for the table.", file_okay=False)] = None,
 ) -> None:
@@ -415,12 +410,7 @@ def protocols(
 def page(
     reports: Annotated[
         list[Path],
-        typer.Argument(
-            help="Folders of reports that evaluate, compare or protocols wrote, in their order.",
-            exists=True,
-            file_okay=False,
-            show_default=False,
-        ),
+        _folders("Folders of reports that evaluate, compare or protocols wrote, in their order."),
     ],
     out: Annotated[Path, typer.Option(help="Page to write.", dir_okay=False, show_default=False)],
 ) -> None:

@@ -201,7 +201,9 @@ def _evaluation(
     """Put the answers (malignancy ``[N]``, diagnoses ``[N, K]``) beside the truth."""
     malignancy_logit_N, diagnosis_logits_NK = logits
     calibration, point = decision
-    prepared, split = judged.prepared, judged.pictures.split
+    prepared, pictures = judged.prepared, judged.pictures
+    # The same with and without further sets in the file, as the card has it.
+    split = pictures.split.restricted(pictures.record)
     groups = [split.group_of[case.image_id] for case in prepared.cases]
     scored = score(
         malignancy_logit_N=malignancy_logit_N,
@@ -222,13 +224,10 @@ def _evaluation(
         model=model,
         part=judged.part,
         protocol=split.protocol,
-        # The same with and without further sets in the file, as the card has it.
-        split_sha256=split.restricted(judged.pictures.record).sha256,
+        split_sha256=split.sha256,
         cases=prepared.cases,
         groups=groups,
-        has_sibling_N=siblings_trained_on(
-            split.restricted(judged.pictures.record), [case.image_id for case in prepared.cases]
-        ),
+        has_sibling_N=siblings_trained_on(split, [case.image_id for case in prepared.cases]),
         malignancy_logit_N=malignancy_logit_N,
         scored=scored,
         pixels_NSSC=prepared.pixels_VNSSC[0],
@@ -283,18 +282,22 @@ def _source_words(source: Source) -> list[str]:
 
 
 def shown(path: Path, below: str) -> str:
+    """Name a path as it is below the working directory; others by their :func:`own_name`."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return "/".join([below, *own_name(path)])
+
+
+def own_name(path: Path) -> tuple[str, ...]:
     """
-    Name a path as it is below the working directory; of others the last part alone.
+    Return the last part of a path, and no folder of a machine before it.
 
     A report of a run and the split of an audit are named with its folder: all have the same names.
     """
     path = path.resolve()
-    try:
-        return path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        beside = AUDIT_NAME if path.name == SPLIT_NAME else CONFIG_NAME
-        is_within = (path.parent / beside).is_file()
-        return "/".join([below, *path.parts[-2 if is_within else -1 :]])
+    beside = AUDIT_NAME if path.name == SPLIT_NAME else CONFIG_NAME
+    return path.parts[-2 if (path.parent / beside).is_file() else -1 :]
 
 
 def _default_out(run: Path, part: str, tta: int) -> Path:

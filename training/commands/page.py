@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.commands.compare import COMPARISON_NAME
-from training.commands.evaluate import shown
+from training.commands.evaluate import own_name, shown
 from training.commands.protocols import PROTOCOLS_NAME
 from training.errors import RunError
 from training.evaluate.report import REPORT_NAME, WORST_PLOT
-from training.runs import CONFIG_NAME, METRICS_NAME
+from training.runs import METRICS_NAME
 
 _DATA = (METRICS_NAME, COMPARISON_NAME, PROTOCOLS_NAME)
 _MARK = "Put together by"
@@ -73,7 +73,7 @@ def write_page(reports: Sequence[Path], out: Path) -> None:
     ]
     if absent:
         raise RunError(f"page: found no {REPORT_NAME} in {', '.join(absent)}; make it with `--out`")
-    names = [_name(folder) for folder in reports]
+    names = ["-".join(own_name(folder)) for folder in reports]
     if len(set(names)) < len(names):
         raise RunError("page: expected folders of different names, which the plots are named by")
     if out.is_file() and _MARK not in out.read_text():
@@ -99,10 +99,3 @@ def write_page(reports: Sequence[Path], out: Path) -> None:
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(sections))
-
-
-def _name(folder: Path) -> str:
-    """Name a report; one in a run's folder with the run, because it is called after its part."""
-    folder = folder.resolve()
-    is_within = (folder.parent / CONFIG_NAME).is_file()
-    return f"{folder.parent.name}-{folder.name}" if is_within else folder.name

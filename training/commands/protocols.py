@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from device.core.manifest import Metric
-from training.commands.compare import read_report
+from training.commands.compare import Judged, read_report
 from training.commands.evaluate import shown
 from training.data.protocols import GROUPED, PROTOCOLS, WARNINGS
 from training.errors import RunError
@@ -50,11 +50,12 @@ def tabulate(reports: Sequence[Path], *, out: Path | None = None) -> list[Line]:
         RunError: A folder holds no report, an older one, or one that no command made; or they are
             of several parts.
     """
-    parts = {read_report(folder).part for folder in reports}
+    read = [read_report(folder) for folder in reports]
+    parts = {judged.part for judged in read}
     if len(parts) > 1:
         raise RunError(f"protocols: expected reports of one part, found {', '.join(sorted(parts))}")
     lines = sorted(
-        (_line(folder) for folder in reports),
+        (_line(judged) for judged in read),
         key=lambda line: (line.dataset, PROTOCOLS.index(line.protocol)),
     )
     if out is not None:
@@ -122,14 +123,12 @@ of the same lesion, or a copy of the same picture.  Values per picture, with 95 
 """
 
 
-def _line(folder: Path) -> Line:
-    judged = read_report(folder)
-    document = json.loads((folder / METRICS_NAME).read_text())
+def _line(judged: Judged) -> Line:
+    path = judged.folder / METRICS_NAME
+    document = json.loads(path.read_text())
     absent = [name for name in ("dataset", "command") if not document.get(name)]
     if absent:
-        raise RunError(
-            f"{folder / METRICS_NAME}: expected {' and '.join(absent)}, found none; evaluate again"
-        )
+        raise RunError(f"{path}: expected {' and '.join(absent)}, found none; evaluate again")
     return Line(
         dataset=document["dataset"],
         protocol=judged.protocol,
