@@ -60,6 +60,14 @@ Protocol = Annotated[
         "siblings-out, which measure a leak. A run is judged under its own."
     ),
 ]
+Teachers = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--teacher",
+        help="Finished run, of a teacher or a student, whose network teaches; repeated, several "
+        "teach by the mean of what they say.",
+    ),
+]
 Photographs = Annotated[
     Path,
     typer.Option(
@@ -161,9 +169,7 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     cache: Cache = _CACHE,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    teacher: Annotated[
-        Path | None, typer.Option(help="Finished run whose network teaches this one.")
-    ] = None,
+    teachers: Teachers = None,
     views: Annotated[
         int | None,
         typer.Option(
@@ -205,7 +211,7 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     config = configure(
         recipe,
         seed=seed,
-        teacher=teacher,
+        teachers=teachers or (),
         views=views,
         weights=weights,
         epochs=epochs,
@@ -242,9 +248,7 @@ def ablate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     also: Also = None,
     split: SplitFile = _HAM10000_SPLIT,
     cache: Cache = _CACHE,
-    teacher: Annotated[
-        Path | None, typer.Option(help="Finished run whose network teaches.")
-    ] = None,
+    teachers: Teachers = None,
     views: Annotated[
         int | None, typer.Option(min=0, help="Instead of the recipe's; as for train.")
     ] = None,
@@ -291,7 +295,7 @@ def ablate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
         write_table(out, table)
         return
     run_ablation(
-        configure(recipe, teacher=teacher, views=views, epochs=epochs),
+        configure(recipe, teachers=teachers or (), views=views, epochs=epochs),
         Source(data=data, also=tuple(also or ()), split=split, cache=cache, workers=workers),
         out,
         seeds=seeds or (1, 2),
@@ -348,6 +352,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
             "picture; a device has time for one.",
         ),
     ] = 1,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A further run that answers with the first, by the mean of all; repeated.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure a run or a model file on one part, with 95 % intervals."""
     from training.commands.evaluate import auroc_from_files, evaluate_model
@@ -355,7 +367,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     from training.source import Source
 
     source = Source(data=data, split=split, protocol=protocol, cache=cache, workers=workers)
-    evaluation = evaluate_model(model, source, part=part, out=out, probes=probes, tta=tta)
+    evaluation = evaluate_model(
+        model, source, part=part, out=out, probes=probes, tta=tta, beside=beside or ()
+    )
     print_metrics(evaluation, Console())
     if from_files:
         auroc = auroc_from_files(model, source, part=part)

@@ -89,7 +89,7 @@ def run_demo(
         train_run(configure("demo_teacher", epochs=epochs), source, teacher)
     with _step(console, 4, "train the student on labels and on what the teacher says"):
         student = out / "student"
-        train_run(configure("demo_student", teacher=teacher, epochs=epochs), source, student)
+        train_run(configure("demo_student", teachers=(teacher,), epochs=epochs), source, student)
     with _step(console, 5, "export the student as a model file"):
         export_run(
             student,

@@ -107,8 +107,9 @@ class AugmentConfig(Config):
 class DistillationConfig(Config):
     """How a student learns from a teacher."""
 
-    teacher_run: Path | None
-    """A finished run; None in a recipe, to be named when a training starts."""
+    teacher_runs: tuple[Path, ...]
+    """Finished runs, of teachers or of students: what they say on average is taught.  Empty in a
+    recipe, to be named when a training starts."""
     views: int | None
     """The teacher looks at so many views once, and the student goes through them again and
     again; None: it looks on live, at a new view every epoch."""

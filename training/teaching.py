@@ -8,6 +8,7 @@ diagnoses.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +23,7 @@ from torch import Tensor
 from training.cpu import in_bf16
 from training.data.dataset import PreparedPart, plain_batches
 from training.data.views import View, draw_view, plain_view
-from training.models import FusedTeacher, Outputs
+from training.models import Network, Outputs
 from training.models.depthwise import speed_up_depthwise
 from training.runs import VIEWS_NAME, AugmentConfig
 
@@ -47,7 +48,7 @@ class Lesson(Protocol):
 class LiveLesson:
     """The teacher looks on, at its own side, at a view that it has never seen."""
 
-    teacher: FusedTeacher
+    teacher: Network
     part: PreparedPart
     """The student's pictures, prepared for the teacher."""
     device: torch.device
@@ -88,13 +89,36 @@ class CachedLesson:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanLesson:
+    """Several teachers, each at its own side, see the same view; their logits are averaged."""
+
+    lessons: Sequence[Lesson]
+    """All live, or all of as many views."""
+
+    def view_seed(self, epoch: int, seed: int) -> int:
+        """Take the one view that all take."""
+        return self.lessons[0].view_seed(epoch, seed)
+
+    def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:
+        """Ask each, and average; nobody's features are the answer's."""
+        said = [lesson.hear(view, epoch, indices_B) for lesson in self.lessons]
+        malignancy_logit_B1 = torch.stack([each.malignancy_logit_B1 for each in said]).mean(dim=0)
+        return Outputs(
+            malignancy_logit_B1,
+            torch.stack([each.diagnosis_logits_BK for each in said]).mean(dim=0),
+            malignancy_logit_B1.new_zeros((len(indices_B), 0, 0)),
+            malignancy_logit_B1.new_zeros((len(indices_B), 0)),
+        )
+
+
 def seed_of_view(number: int) -> int:
     """Return the seed of the view with this number."""
     return _VIEWS_SEED + number
 
 
 def cached_lesson(
-    teacher: FusedTeacher,
+    teacher: Network,
     part: PreparedPart,
     augment: AugmentConfig,
     *,
@@ -138,7 +162,7 @@ def cached_lesson(
 
 
 def view_features(
-    teacher: FusedTeacher,
+    teacher: Network,
     part: PreparedPart,
     augment: AugmentConfig,
     *,
@@ -150,7 +174,7 @@ def view_features(
     Return what *teacher* saw in *views* views of *part*, ``[V, N, D]``.
 
     Args:
-        teacher: Its backbones look; frozen, or the features would not be worth keeping.
+        teacher: Frozen, or the features would not be worth keeping.
         part: The training pictures, prepared for the teacher.
         augment: How views differ.
         views: Their number; more of them can be asked for later.
@@ -172,15 +196,13 @@ def view_features(
     )
 
 
-def plain_features(
-    teacher: FusedTeacher, part: PreparedPart, *, precision: str
-) -> NDArray[np.float16]:
+def plain_features(teacher: Network, part: PreparedPart, *, precision: str) -> NDArray[np.float16]:
     """Return the features ``[N, D]`` of the untouched pictures of *part*."""
     return seen_view(teacher, part, plain_view(len(part)), path=None, precision=precision)
 
 
 def seen_view(
-    teacher: FusedTeacher,
+    teacher: Network,
     part: PreparedPart,
     view: View,
     *,
@@ -188,10 +210,10 @@ def seen_view(
     precision: str,
 ) -> NDArray[np.float16]:
     """
-    Return the pooled features of all backbones for one view, fp16 ``[N, D]``.
+    Return what *teacher* sees in one view, its pooled features, fp16 ``[N, D]``.
 
     Args:
-        teacher: Its backbones look; frozen, or the features would not be worth keeping.
+        teacher: Frozen, or the features would not be worth keeping.
         part: Pictures.
         view: Of them.
         path: File that keeps the features; None keeps none.

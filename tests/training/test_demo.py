@@ -5,6 +5,7 @@ import itertools
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from training.commands.evaluate import evaluate_model
@@ -49,11 +50,11 @@ def test_the_command_line_changes_a_recipe_only_where_told(tmp_path):
     assert configure("demo_teacher", seed=5) == plain.model_copy(update={"seed": 5})
     for name in ("config.json", "best.pt"):
         (tmp_path / name).touch()
-    taught = configure("demo_student", teacher=tmp_path)
+    taught = configure("demo_student", teachers=[tmp_path])
     assert taught.distillation == DistillationConfig(
-        teacher_run=tmp_path, views=None, kd_temperature=1.0, kd_share=0.5
+        teacher_runs=(tmp_path,), views=None, kd_temperature=1.0, kd_share=0.5
     )
-    looked_at_once = configure("demo_student", teacher=tmp_path, views=3).distillation
+    looked_at_once = configure("demo_student", teachers=[tmp_path], views=3).distillation
     assert looked_at_once.views == 3
     with pytest.raises(RunError, match="expected one of"):
         configure("demo")
@@ -83,16 +84,20 @@ def test_a_member_of_a_fused_teacher_can_be_asked_for(tmp_path):
     with pytest.raises(RunError, match="fuses no backbones; leave out --member"):
         configure("student_control", member="test_convnext")
     with pytest.raises(RunError, match="leave out --teacher"):
-        configure("demo_teacher", member="test_convnext", teacher=tmp_path)
+        configure("demo_teacher", member="test_convnext", teachers=[tmp_path])
 
 
 def test_a_teacher_is_given_where_the_recipe_has_one_and_nowhere_else(tmp_path):
     with pytest.raises(RunError, match="name a finished run: --teacher"):
         configure("demo_student")
     with pytest.raises(RunError, match="from labels alone; leave out --teacher"):
-        configure("demo_teacher", teacher=tmp_path)
+        configure("demo_teacher", teachers=[tmp_path])
     with pytest.raises(RunError, match="expected a finished run"):
-        configure("demo_student", teacher=tmp_path)
+        configure("demo_student", teachers=[tmp_path])
+    for name in ("config.json", "best.pt"):
+        (tmp_path / name).touch()
+    with pytest.raises(RunError, match="each run once"):
+        configure("demo_student", teachers=[tmp_path, tmp_path])
 
 
 @pytest.mark.slow
@@ -107,7 +112,7 @@ def test_the_whole_path(tmp_path, capsys):
 
     # What the demo left is what the verbs leave.
     student = tmp_path / "student"
-    assert load_config(student).distillation.teacher_run == (tmp_path / "teacher").resolve()
+    assert load_config(student).distillation.teacher_runs == ((tmp_path / "teacher").resolve(),)
     assert json.loads((student / "metrics.json").read_text())["part"] == VALIDATION
     assert (student / "report.md").is_file()
     split = read_split(tmp_path / SPLIT_NAME)
@@ -131,8 +136,28 @@ def test_the_whole_path(tmp_path, capsys):
     twice = evaluate_model(tmp_path / "teacher", source, tta=2)
     assert (tmp_path / "teacher" / f"{TEST}-tta-2" / "metrics.json").is_file()
     assert twice.command.endswith("--tta 2")
-    with pytest.raises(RunError, match="expected a run for 2 views"):
+    with pytest.raises(RunError, match="expected a run for several views"):
         evaluate_model(tmp_path / "models" / "demo.onnx", source, tta=2)
+
+    # Several runs answer together, by the mean of their logits.
+    with pytest.raises(RunError, match="name one for the report: --out"):
+        evaluate_model(student, source, beside=[tmp_path / "teacher"])
+    together = evaluate_model(
+        student, source, beside=[tmp_path / "teacher"], out=tmp_path / "together"
+    )
+    of_teacher = evaluate_model(tmp_path / "teacher", source)
+    np.testing.assert_allclose(
+        together.malignancy_logit_N,
+        (of_run.malignancy_logit_N + of_teacher.malignancy_logit_N) / 2,
+    )
+    assert together.command.count("training train demo_") == 2
+    assert "--beside " in together.command
+
+    # Teacher and student, both at a side of their own, teach another student together.
+    again = configure("demo_student", teachers=[tmp_path / "teacher", student], epochs=1, views=1)
+    assert train_run(again, source, tmp_path / "second").metrics["auroc"].value > 0
+    command = (tmp_path / "second" / "report.md").read_text()
+    assert command.count("--teacher ") == 2
 
     # A finished run that is asked for again is only judged again.
     again = train_run(load_config(student), source, student)

@@ -240,7 +240,7 @@ def test_a_teacher_is_listened_to(tmp_path, train_part, validation_part):
     config = a_run_config(
         epochs=6,
         distillation=DistillationConfig(
-            teacher_run=tmp_path, views=None, kd_temperature=2.0, kd_share=1.0
+            teacher_runs=(tmp_path,), views=None, kd_temperature=2.0, kd_share=1.0
         ),
     )
     train(config, train_part, validation_part, tmp_path / "student", lesson=lesson)

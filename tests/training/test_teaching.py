@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.small import a_part, a_teacher_config
+from tests.training.small import a_part, a_student, a_teacher_config
 from training import teaching
 from training.data.views import draw_view
 from training.models import build_model
 from training.runs import AugmentConfig
-from training.teaching import LiveLesson, cached_lesson, seed_of_view
+from training.teaching import LiveLesson, MeanLesson, cached_lesson, seed_of_view
 
 AUGMENT = AugmentConfig()
 INDICES = np.array([3, 0, 5])
@@ -63,6 +63,30 @@ def test_averaged_it_says_the_same_of_every_view(teacher, part, tmp_path):
 def test_a_live_teacher_sees_a_fresh_view_every_epoch(teacher, part):
     live = LiveLesson(teacher=teacher, part=part, device=torch.device("cpu"))
     assert [live.view_seed(epoch, seed) for epoch, seed in ((0, 7), (1, 8))] == [7, 8]
+
+
+def test_several_teachers_say_the_mean_of_their_logits_about_one_view(teacher, part, tmp_path):
+    student = a_student().eval()
+    lessons = [lesson(teacher, part, tmp_path / "one"), lesson(student, part, tmp_path / "other")]
+    both = MeanLesson(lessons=lessons)
+    view = draw_view(7, 2, AUGMENT, seed=both.view_seed(1, 99))
+    assert both.view_seed(1, 99) == seed_of_view(1)
+    heard = both.hear(view, 1, INDICES)
+    for name in ("malignancy_logit_B1", "diagnosis_logits_BK"):
+        said = [getattr(each.hear(view, 1, INDICES), name) for each in lessons]
+        torch.testing.assert_close(getattr(heard, name), (said[0] + said[1]) / 2)
+
+
+def test_a_student_teaches_what_it_would_answer(part, tmp_path):
+    student = a_student().eval()
+    cached = lesson(student, part, tmp_path)
+    view = draw_view(7, 2, AUGMENT, seed=cached.view_seed(0, 99))
+    heard = cached.hear(view, 0, INDICES)
+    with torch.no_grad():
+        answered = student(view.show(part, INDICES, torch.device("cpu")))
+    torch.testing.assert_close(
+        heard.malignancy_logit_B1, answered.malignancy_logit_B1, atol=2e-3, rtol=0
+    )
 
 
 def test_views_are_looked_at_once_and_more_can_be_asked_for(teacher, part, tmp_path, monkeypatch):

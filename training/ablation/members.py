@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,15 @@ from training.models import FusedTeacher, load_best
 from training.runs import MEMBERS_NAME, VIEWS_NAME, TeacherConfig, load_config
 
 
-def member_runs(teacher: Path) -> tuple[Path, ...]:
-    """Return the folders of the members of the run *teacher*; none if it has one backbone."""
+def member_runs(teachers: Sequence[Path]) -> tuple[Path, ...]:
+    """
+    Return the runs that are *teachers* together.
+
+    Of several teachers themselves, of one the folders of its members; none if it has one backbone.
+    """
+    if len(teachers) != 1:
+        return tuple(teachers)
+    (teacher,) = teachers
     model = load_config(teacher).model
     if not isinstance(model, TeacherConfig) or len(model.backbones) == 1:
         return ()
@@ -41,7 +49,7 @@ def inherit_views(member: Path) -> None:
     ]
     if not missing:
         return
-    members = member_runs(fused)
+    members = member_runs([fused])
     widths = [_features(run) for run in members]
     start = sum(widths[: members.index(member)])
     for kept, path in missing:

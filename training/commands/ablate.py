@@ -28,7 +28,7 @@ from training.commands.train import train_run
 from training.data.provenance import describe_data
 from training.data.splits import CALIBRATION, TRAIN, VALIDATION
 from training.errors import RunError
-from training.models import FusedTeacher, Student, load_best
+from training.models import Student, load_best
 from training.recipes.ablations import Baseline, whole_grid
 from training.runs import DistillationConfig, RunConfig, load_config
 from training.source import Pictures, Source
@@ -102,11 +102,11 @@ def ablate(
 
 def make_grid(config: RunConfig, pictures: Pictures, seeds: Sequence[int]) -> Grid:
     """Return the grid whose baseline is *config* on *pictures*."""
-    teacher = None if config.distillation is None else config.distillation.teacher_run
+    teachers = () if config.distillation is None else config.distillation.teacher_runs
     baseline = Baseline(
         # The seed is each run's own; a fixed one here keeps grids comparable.
         config=config.model_copy(update={"seed": 0}),
-        members=() if teacher is None else member_runs(teacher),
+        members=member_runs(teachers),
         record_pictures=len(pictures.chosen(TRAIN)),
         extra_pictures=len(pictures.chosen_extra(TRAIN)),
     )
@@ -169,30 +169,28 @@ def provide_cell(run: CellRun, threads: int | None, *, source: Source) -> None:
 def _provide_lesson(
     config: RunConfig, distillation: DistillationConfig, pictures: Pictures
 ) -> None:
-    teacher = distillation.teacher_run
-    if teacher is None:
-        return  # The training says what is missing.
-    taught = load_config(teacher)
-    part = pictures.prepared(
-        pictures.chosen(TRAIN) + pictures.chosen_extra(TRAIN),
-        taught.preprocess,
-        variants=taught.variants,
-    )
-    network = load_best(teacher).to(Accelerator().device)
-    if distillation.views is not None and isinstance(network, FusedTeacher):
-        cached_lesson(
-            network,
-            part,
-            config.augment,
-            views=distillation.views,
-            folder=teacher,
-            precision=taught.precision,
+    for teacher in distillation.teacher_runs:
+        taught = load_config(teacher)
+        part = pictures.prepared(
+            pictures.chosen(TRAIN) + pictures.chosen_extra(TRAIN),
+            taught.preprocess,
+            variants=taught.variants,
         )
+        if distillation.views is not None:
+            cached_lesson(
+                load_best(teacher).to(Accelerator().device),
+                part,
+                config.augment,
+                views=distillation.views,
+                folder=teacher,
+                precision=taught.precision,
+            )
 
 
 def _inherit(config: RunConfig) -> None:
-    if config.distillation is not None and config.distillation.teacher_run is not None:
-        inherit_views(config.distillation.teacher_run)
+    if config.distillation is not None:
+        for teacher in config.distillation.teacher_runs:
+            inherit_views(teacher)
 
 
 def _limit(source: Source, threads: int | None) -> Source:

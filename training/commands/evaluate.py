@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from training.evaluate.calibration import calibrate, choose_operating_point, fit
 from training.evaluate.from_files import probabilities_from_files
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.model_file import predict_with_file
-from training.evaluate.predictions import predict
+from training.evaluate.predictions import Predictions, mean_of, predict
 from training.evaluate.probes import disturbed_answers, masked_answers
 from training.evaluate.report import Evaluation, write_report
 from training.evaluate.robustness import robustness
@@ -55,68 +56,110 @@ def evaluate_model(
     out: Path | None = None,
     probes: bool = False,
     tta: int = 1,
+    beside: Sequence[Path] = (),
 ) -> Evaluation:
     """
     Evaluate a run's folder or an ONNX file, whichever *model* is.
 
+    Args:
+        model: Folder or file.
+        source: Pictures and split.
+        part: Of the split.
+        out: Folder for the report; None: below the run, and for a file nowhere.
+        probes: Of a file: disturbed pictures and hidden lesions too.
+        tta: Of a run: views of each picture.
+        beside: Further runs that answer with the run *model*, by the mean of what all say.
+
     Raises:
         RunError: Probes were asked for, which show what a device answers, and *model* is a run;
-            or several views, for which a device has no time, and it is a file.
+            or several views or runs, for which a device has no time, and it is a file; or several
+            runs were given no place for their report.
     """
     if not model.is_dir():
-        if tta > 1:
+        if tta > 1 or beside:
             raise RunError(
-                f"{model}: expected a run for {tta} views of each picture, found a file, which "
-                "answers as on a device, by one"
+                f"{model}: expected a run for several views or networks, found a file, which "
+                "answers as on a device, alone and by one view"
             )
         return evaluate_file(model, source, part=part, out=out, probes=probes)
     if probes:
         raise RunError(f"{model}: expected an ONNX file to probe, found a run; export it first")
+    if beside and out is None:
+        raise RunError("several runs have no folder of their own; name one for the report: --out")
     out = out or _default_out(model, part, tta)
-    return evaluate_run(model, source, part=part, out=out, tta=tta)
+    return evaluate_run(model, source, part=part, out=out, tta=tta, beside=beside)
 
 
-def evaluate_run(run: Path, source: Source, *, part: str, out: Path, tta: int = 1) -> Evaluation:
+def evaluate_run(
+    run: Path,
+    source: Source,
+    *,
+    part: str,
+    out: Path,
+    tta: int = 1,
+    beside: Sequence[Path] = (),
+) -> Evaluation:
     """
     Judge the best network of *run* with torch and write the report into *out*.
 
     Calibration and thresholds are fitted on the calibration part first, as the export does.
+    The networks of the runs *beside* it look too, each at its own side, and all answer by their
+    mean.
 
     Raises:
         DataError: Data set and split do not fit, or a part lacks a label.
         RunError: *run* is no finished run.
     """
-    require_run(run)
-    config, model = load_config(run), load_best(run)
+    runs = (run, *beside)
+    for each in runs:
+        require_run(each)
+    config = load_config(run)
     pictures = source.read()
-    if config.data is not None:
-        require_split(config.data, pictures.record, pictures.split)
     calibration_part = pictures.prepared(pictures.chosen(CALIBRATION), config.preprocess)
     judged = pictures.prepared(pictures.chosen(part), config.preprocess)
-    fitted_N = predict(model, calibration_part, tta=tta).malignancy_logit_N
+    fitted_N = _ask(runs, pictures, CALIBRATION, tta=tta).malignancy_logit_N
     calibration = fit_calibration(fitted_N, calibration_part.malignant_N)
     point = choose_operating_point(
         calibrate(calibration, fitted_N),
         calibration_part.malignant_N,
         np.array([pictures.split.group_of[case.image_id] for case in calibration_part.cases]),
     )
-    answers = predict(model, judged, tta=tta)
+    answers = _ask(runs, pictures, part, tta=tta)
+    configs = [load_config(each) for each in runs]
     evaluation = _evaluation(
-        f"{config.recipe}, seed {config.seed},"
+        " and ".join(f"{each.recipe}, seed {each.seed}," for each in configs)
+        + (" by their mean," if beside else "")
         + (f" the mean of {tta} views (TTA)," if tta > 1 else ""),
         _Judged(part=part, prepared=judged, pictures=pictures, spec=config.preprocess),
         (answers.malignancy_logit_N, answers.diagnosis_logits_NK),
         (calibration, point),
         command="\n".join(
             (
-                _train_command(config, run, source),
-                _command(run, source, part, tta=tta, out=out),
+                *(
+                    _train_command(trained, each, source)
+                    for trained, each in zip(configs, runs, strict=True)
+                ),
+                _command(run, source, part, tta=tta, out=out, beside=beside),
             )
         ),
     )
-    curves = [json.loads(line) for line in (run / CURVES_NAME).read_text().splitlines()]
+    # Of one training; several have no epochs in common.
+    lines = [] if beside else (run / CURVES_NAME).read_text().splitlines()
+    curves = [json.loads(line) for line in lines]
     write_report(evaluation, out, curves=curves)
     return evaluation
+
+
+def _ask(runs: Sequence[Path], pictures: Pictures, part: str, *, tta: int) -> Predictions:
+    """Return the mean of what the networks of *runs* say, each about its own prepared pictures."""
+    answers = []
+    for run in runs:
+        config = load_config(run)
+        if config.data is not None:
+            require_split(config.data, pictures.record, pictures.split)
+        judged = pictures.prepared(pictures.chosen(part), config.preprocess)
+        answers.append(predict(load_best(run), judged, tta=tta))
+    return mean_of(answers)
 
 
 def evaluate_file(
@@ -248,9 +291,11 @@ def _command(
     out: Path | None,
     probes: bool = False,
     tta: int = 1,
+    beside: Sequence[Path] = (),
 ) -> str:
     """Return the command that makes the report again, without the names of this machine."""
     words = [f"python -m training evaluate --model {shown(model, 'RUNS')}", *_source_words(source)]
+    words += [f"--beside {shown(run, 'RUNS')}" for run in beside]
     words += [f"--part {part}", *(["--probes"] if probes else [])]
     words += [f"--tta {tta}"] if tta > 1 else []
     if out is not None and out != _default_out(model, part, tta):
@@ -264,8 +309,8 @@ def _train_command(config: RunConfig, run: Path, source: Source) -> str:
     words += _source_words(source)
     if config.data is not None and config.data.extra_fingerprint is not None:
         words.append("--also FURTHER")
-    if config.distillation is not None and config.distillation.teacher_run is not None:
-        words.append(f"--teacher {shown(config.distillation.teacher_run, 'RUNS')}")
+    if config.distillation is not None:
+        words += [f"--teacher {shown(run, 'RUNS')}" for run in config.distillation.teacher_runs]
     # A member is trained below its teacher.
     whole = run.parents[1] if run.parent.name == MEMBERS_NAME else run
     return " ".join([*words, f"--out {shown(whole, 'RUNS')}"])

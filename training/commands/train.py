@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from training.data.splits import CALIBRATION, TRAIN, VALIDATION
 from training.errors import RunError
 from training.evaluate.report import Evaluation
 from training.loop import train
-from training.models import FusedTeacher, load_best
+from training.models import load_best
 from training.models.weights import SUFFIXES
 from training.recipes import require_recipe
-from training.runs import RunConfig, TeacherConfig, load_config, require_run
+from training.runs import DistillationConfig, RunConfig, TeacherConfig, load_config, require_run
 from training.source import Pictures, Source
 from training.teacher_stages import member_config, train_teacher
-from training.teaching import CachedLesson, Lesson, LiveLesson, cached_lesson
+from training.teaching import CachedLesson, Lesson, LiveLesson, MeanLesson, cached_lesson
 
 _PATIENCE = timedelta(hours=12)
 """How long the other processes wait while the first one prepares all pictures."""
@@ -32,7 +33,7 @@ def configure(
     recipe: str,
     *,
     seed: int | None = None,
-    teacher: Path | None = None,
+    teachers: Sequence[Path] = (),
     views: int | None = None,
     weights: Path | None = None,
     epochs: int | None = None,
@@ -44,7 +45,7 @@ def configure(
     Args:
         recipe: Name in ``training.recipes.RECIPES``.
         seed: Instead of the recipe's.
-        teacher: Run whose network teaches this one.
+        teachers: Runs whose networks teach this one, by the mean of what they say.
         views: Instead of the recipe's: how many the teacher looks at once; 0 lets it look on
             live.
         weights: Folder with a file of weights for each backbone of a teacher, called after it.
@@ -68,18 +69,29 @@ def configure(
     if member is not None:
         config = _member(config, member)
     if config.distillation is None:
-        if teacher is not None:
+        if teachers:
             raise RunError(f"recipe {recipe!r} learns from labels alone; leave out --teacher")
         return config
-    if teacher is None:
+    if not teachers:
         raise RunError(f"recipe {recipe!r} learns from a teacher; name a finished run: --teacher")
-    require_run(teacher)
-    taught: dict[str, object] = {"teacher_run": teacher.resolve()}
+    return _taught(config, config.distillation, teachers, views)
+
+
+def _taught(
+    config: RunConfig, distillation: DistillationConfig, teachers: Sequence[Path], views: int | None
+) -> RunConfig:
+    """Return *config* with its teachers, and their views if they are not the recipe's."""
+    runs = tuple(teacher.resolve() for teacher in teachers)
+    for run in runs:
+        require_run(run)
+    if len(set(runs)) < len(runs):
+        raise RunError("--teacher: expected each run once, found one of them twice")
+    changes: dict[str, object] = {"teacher_runs": runs}
     name = config.recipe
     if views is not None:
-        taught["views"] = views or None
+        changes["views"] = views or None
         name += f" --views {views}"
-    lesson = config.distillation.model_copy(update=taught)
+    lesson = distillation.model_copy(update=changes)
     return config.model_copy(update={"recipe": name, "distillation": lesson})
 
 
@@ -164,12 +176,24 @@ def _train_part(config: RunConfig, pictures: Pictures) -> PreparedPart:
 
 
 def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> Lesson | None:
-    """Let the teacher prepare what it will say."""
+    """Let all teachers prepare what they will say."""
     if config.distillation is None:
         return None
-    run = config.distillation.teacher_run
-    if run is None:
+    runs = config.distillation.teacher_runs
+    if not runs:
         raise RunError(f"{config.recipe}: expected a teacher's run, found none")
+    lessons = [_lesson_of(run, config, config.distillation, pictures, accelerator) for run in runs]
+    return lessons[0] if len(lessons) == 1 else MeanLesson(lessons=lessons)
+
+
+def _lesson_of(
+    run: Path,
+    config: RunConfig,
+    distillation: DistillationConfig,
+    pictures: Pictures,
+    accelerator: Accelerator,
+) -> Lesson:
+    """Let the teacher of *run* prepare what it will say."""
     taught = load_config(run)
     if taught.data != config.data:
         raise RunError(
@@ -182,19 +206,17 @@ def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> 
             f"has, or the plain one alone, found {taught.variants}"
         )
     teacher = load_best(run).to(accelerator.device)
-    if not isinstance(teacher, FusedTeacher):
-        raise RunError(f"teacher {run}: expected a teacher, found {type(teacher).__name__}")
     # The same pictures at the teacher's own side, after its own stages.
     part = _train_part(taught, pictures)
-    if config.distillation.views is None:
+    if distillation.views is None:
         return LiveLesson(teacher=teacher, part=part, device=accelerator.device)
     lesson: CachedLesson = cached_lesson(
         teacher,
         part,
         config.augment,
-        views=config.distillation.views,
+        views=distillation.views,
         folder=run,
         precision=taught.precision,
-        averaged=config.distillation.kd_averaged,
+        averaged=distillation.kd_averaged,
     )
     return lesson

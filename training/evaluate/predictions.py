@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,14 @@ def predict(model: nn.Module, part: PreparedPart, *, tta: int = 1) -> Prediction
     return Predictions(
         malignancy_logit_N=torch.logit(torch.sigmoid(logit_VN).mean(dim=0)).numpy(),
         diagnosis_logits_NK=torch.softmax(logits_VNK, dim=2).mean(dim=0).log().numpy(),
+    )
+
+
+def mean_of(answers: Sequence[Predictions]) -> Predictions:
+    """Average the logits of several networks, as they teach together."""
+    return Predictions(
+        malignancy_logit_N=np.mean([each.malignancy_logit_N for each in answers], axis=0),
+        diagnosis_logits_NK=np.mean([each.diagnosis_logits_NK for each in answers], axis=0),
     )
 
 

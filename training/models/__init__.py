@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from training.errors import RunError
 from training.models.graft import graft
@@ -15,10 +14,13 @@ from training.models.teacher import FusedTeacher
 from training.models.weights import load_backbone
 from training.runs import BEST_NAME, StudentConfig, TeacherConfig, load_config
 
-__all__ = ["FusedTeacher", "Outputs", "Student", "build_model", "load_best"]
+__all__ = ["FusedTeacher", "Network", "Outputs", "Student", "build_model", "load_best"]
+
+Network = Student | FusedTeacher
+"""Either can look at pictures, ``look``, and say later what it saw, ``hear``: so either teaches."""
 
 
-def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -> nn.Module:
+def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -> Network:
     """
     Build the network of *config* as its training begins.
 
@@ -34,7 +36,7 @@ def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -
     return FusedTeacher(config, fresh=fresh)
 
 
-def load_best(folder: Path) -> nn.Module:
+def load_best(folder: Path) -> Network:
     """Return the network that did best in the run in *folder*, ready to predict."""
     if not (folder / BEST_NAME).is_file():
         raise RunError(f"{folder}: no {BEST_NAME}; train it first with `training train`")

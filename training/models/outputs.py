@@ -49,19 +49,23 @@ class Heads(nn.Module):
 
     def forward(self, features_BDHW: Tensor) -> Outputs:
         """Pool and classify fp32 features ``[B, D, H, W]``, none of them negative."""
-        embedding_BD, credited_BDHW = self._pool(features_BDHW)
-        dropped_BD = self.dropout(embedding_BD)
-        diagnosis_logits_BK = self.diagnosis(dropped_BD)
+        embedding_BD, credited_BDHW = self.pool(features_BDHW)
         weight_1D11 = self.malignancy.weight[:, :, None, None]
         activation_map_BHW = nn.functional.conv2d(credited_BDHW, weight_1D11)[:, 0]
+        return self.hear(embedding_BD)._replace(activation_map_BHW=activation_map_BHW)
+
+    def hear(self, embedding_BD: Tensor) -> Outputs:
+        """Classify by an embedding alone: the activation map is empty, ``[B, 0, 0]``."""
+        dropped_BD = self.dropout(embedding_BD)
+        diagnosis_logits_BK = self.diagnosis(dropped_BD)
         return Outputs(
             combine(self.malignancy(dropped_BD), diagnosis_logits_BK),
             diagnosis_logits_BK,
-            activation_map_BHW,
+            embedding_BD.new_zeros((len(embedding_BD), 0, 0)),
             embedding_BD,
         )
 
-    def _pool(self, features_BDHW: Tensor) -> tuple[Tensor, Tensor]:
+    def pool(self, features_BDHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return the embedding and the map of which it is the mean."""
         average_BD = features_BDHW.mean(dim=(2, 3))
         if self.pooling == "average":

@@ -45,6 +45,15 @@ class Student(nn.Module):
             outputs: Outputs = self.heads(features_BDHW.float())
         return outputs
 
+    def look(self, x_BCHW: Tensor) -> Tensor:
+        """Return the embedding ``[B, D]`` alone, for :meth:`hear`."""
+        embedding_BD, _ = self.heads.pool(self.trunk(x_BCHW).float())
+        return embedding_BD
+
+    def hear(self, features_BD: Tensor) -> Outputs:
+        """Classify by the embedding, without an activation map."""
+        return self.heads.hear(features_BD)
+
 
 class Block(nn.Module):
     """Residual block with an expanded middle; no activation after the projection."""

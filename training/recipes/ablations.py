@@ -23,7 +23,7 @@ class Baseline:
     config: RunConfig
     """Of a student; its seed is not used."""
     members: tuple[Path, ...] = ()
-    """Runs of the teacher's members, if it has several."""
+    """Runs that are the teacher together: its members', or those of several teachers."""
     record_pictures: int
     """Training pictures of the set of record."""
     extra_pictures: int = 0
@@ -153,7 +153,7 @@ def teacher_cells(baseline: Baseline) -> list[Cell]:
             baseline,
             f"teacher_{member.name}",
             f"{member.name} alone teaches",
-            distillation=distillation.model_copy(update={"teacher_run": member}),
+            distillation=distillation.model_copy(update={"teacher_runs": (member,)}),
         )
         for member in baseline.members
     ]

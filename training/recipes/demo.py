@@ -50,7 +50,7 @@ def demo_student() -> RunConfig:
         epochs=15,
         learning_rate=5e-3,
         distillation=DistillationConfig(
-            teacher_run=None, views=None, kd_temperature=1.0, kd_share=0.5
+            teacher_runs=(), views=None, kd_temperature=1.0, kd_share=0.5
         ),
     )
 

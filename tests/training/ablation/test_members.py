@@ -30,8 +30,10 @@ def look(run, part, folder):
 
 
 def test_the_members_are_found(fused):
-    assert member_runs(fused) == tuple(fused / MEMBERS_NAME / name for name in NAMES)
-    assert member_runs(fused / MEMBERS_NAME / NAMES[0]) == ()
+    assert member_runs([fused]) == tuple(fused / MEMBERS_NAME / name for name in NAMES)
+    assert member_runs([fused / MEMBERS_NAME / NAMES[0]]) == ()
+    assert member_runs([]) == ()
+    assert member_runs([fused, fused.parent]) == (fused, fused.parent)
 
 
 @pytest.mark.parametrize("name", NAMES)

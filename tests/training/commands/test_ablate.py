@@ -144,9 +144,9 @@ def test_what_a_cell_shares_is_prepared_before_its_runs(source, tmp_path):
     teacher = tmp_path / "teacher"
     data = make_grid(a_config(), source.read(), (1,)).baseline.config.data
     a_fused_teacher(teacher, data)
-    taught = DistillationConfig(teacher_run=teacher, views=1, kd_temperature=1.0, kd_share=0.5)
+    taught = DistillationConfig(teacher_runs=(teacher,), views=1, kd_temperature=1.0, kd_share=0.5)
     grid = make_grid(a_config(distillation=taught), source.read(), (1,))
-    member = member_runs(teacher)[1]
+    member = member_runs([teacher])[1]
     first, last = runs_of(
         grid.picked(["baseline", f"teacher_{member.name}"]), (1,), tmp_path / "ablation"
     )

@@ -12,7 +12,9 @@ from training.recipes.ablations import Baseline, whole_grid
 from training.recipes.preprocessing import six_stages
 from training.runs import AugmentConfig, BackboneConfig, DistillationConfig
 
-TEACHER = DistillationConfig(teacher_run=Path("teacher"), views=8, kd_temperature=1.0, kd_share=0.5)
+TEACHER = DistillationConfig(
+    teacher_runs=(Path("teacher"),), views=8, kd_temperature=1.0, kd_share=0.5
+)
 MEMBERS = (Path("teacher/members/first"), Path("teacher/members/second"))
 
 
@@ -143,7 +145,7 @@ def test_without_a_teacher_nothing_is_taken_away_from_it():
 def test_each_member_teaches_alone():
     cell = cells()["teacher_second"]
     assert changes(cell) == {"distillation"}
-    assert cell.config.distillation == TEACHER.model_copy(update={"teacher_run": MEMBERS[1]})
+    assert cell.config.distillation == TEACHER.model_copy(update={"teacher_runs": (MEMBERS[1],)})
 
 
 @pytest.mark.parametrize(
