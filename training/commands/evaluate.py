@@ -30,7 +30,7 @@ from training.evaluate.from_files import probabilities_from_files
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.model_file import predict_with_file
 from training.evaluate.predictions import Predictions, mean_of, predict
-from training.evaluate.probes import disturbed_answers, masked_answers
+from training.evaluate.probes import disturbed_answers, masked_answers, sharper_answers
 from training.evaluate.report import Evaluation, write_report
 from training.evaluate.robustness import robustness
 from training.evaluate.selective import selective_risk
@@ -201,6 +201,7 @@ def evaluate_file(
             masked_answers(model, judged.cases, workers=source.workers),
             evaluation.scored.malignant_N,
             evaluation.scored.group_N,
+            sharper=sharper_answers(model, judged.cases, workers=source.workers),
         )
         evaluation = replace(evaluation, robustness=found)
     if out is not None:

@@ -20,7 +20,14 @@ from training.loop import train
 from training.models import load_best
 from training.models.weights import SUFFIXES
 from training.recipes import require_recipe
-from training.runs import DistillationConfig, RunConfig, TeacherConfig, load_config, require_run
+from training.runs import (
+    DataConfig,
+    DistillationConfig,
+    RunConfig,
+    TeacherConfig,
+    load_config,
+    require_run,
+)
 from training.source import Pictures, Source
 from training.teacher_stages import member_config, train_teacher
 from training.teaching import CachedLesson, Lesson, LiveLesson, MeanLesson, cached_lesson
@@ -186,6 +193,13 @@ def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> 
     return lessons[0] if len(lessons) == 1 else MeanLesson(lessons=lessons)
 
 
+def _saw_no_more(taught_on: DataConfig | None, data: DataConfig | None) -> bool:
+    """Tell whether a teacher saw the student's training pictures, or those of record alone."""
+    if taught_on is None or data is None:
+        return False
+    return taught_on in (data, data.model_copy(update={"extra_fingerprint": None}))
+
+
 def _lesson_of(
     run: Path,
     config: RunConfig,
@@ -195,10 +209,10 @@ def _lesson_of(
 ) -> Lesson:
     """Let the teacher of *run* prepare what it will say."""
     taught = load_config(run)
-    if taught.data != config.data:
+    if not _saw_no_more(taught.data, config.data):
         raise RunError(
-            f"teacher {run}: expected the student's own pictures and split, found others; a "
-            "teacher that saw a test lesion would give it away"
+            f"teacher {run}: expected the student's own pictures and split, or those without the "
+            "further sets, found others; a teacher that saw a test lesion would give it away"
         )
     if taught.variants not in (1, config.variants):
         raise RunError(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,6 +29,7 @@ from device.decision import decide
 from device.preprocess import model_input, working_copy
 from device.quality import assess
 from training.data.case import Case, load_pixels
+from training.data.readers.ham10000 import sharper_copy
 from training.evaluate.disturbances import DISTURBANCES, LEVELS, disturb
 from training.evaluate.surroundings import central_disc, hidden, lesion_mask, skin_color
 
@@ -36,6 +37,7 @@ CLEAN = "as it is"
 LESION_HIDDEN = "lesion hidden"
 MIDDLE_HIDDEN = "middle hidden, the same disc in every picture"
 SKIN_HIDDEN = "surroundings hidden"
+SHARPER = "sharper copy"
 MASK_SIZE = "size of the hidden area alone"
 _BATCH = 16
 _RESULTS = tuple(Result)
@@ -92,6 +94,28 @@ def masked_answers(model: Path, cases: Sequence[Case], *, workers: int) -> dict[
     return dict(zip(names, _columns(rows, len(names)), strict=True))
 
 
+def sharper_answers(
+    model: Path, cases: Sequence[Case], *, workers: int
+) -> tuple[NDArray[np.int64], dict[str, Answers]] | None:
+    """
+    Let the device answer the pictures that have a sharper copy, and the copies.
+
+    A network that answers otherwise has learned what sharpness says about the label, or needs the
+    blur of the pictures that it was trained on.
+
+    Returns:
+        Positions of these pictures among *cases*, and answers by what was shown; None if no
+        picture has a sharper copy.
+    """
+    copies = {place: copy for place, case in enumerate(cases) if (copy := sharper_copy(case))}
+    if not copies:
+        return None
+    pairs = [(cases[place], replace(cases[place], path=copy)) for place, copy in copies.items()]
+    rows = _in_processes(_answer_pair, model, pairs, workers, "comparing")
+    answers = dict(zip((CLEAN, SHARPER), _columns(rows, 2), strict=True))
+    return np.array(list(copies)), answers
+
+
 _Row = list[tuple[float, int]]
 """Probability and position of the result, for each variant of a picture."""
 
@@ -125,6 +149,11 @@ def _answer_disturbed(case: Case, model: Path) -> _Row:
     return [_answer(model, working_copy(each_HWC, spec)) for each_HWC in shown]
 
 
+def _answer_pair(pair: tuple[Case, Case], model: Path) -> _Row:
+    spec = _classifier(model).manifest.preprocess
+    return [_answer(model, working_copy(load_pixels(case), spec)) for case in pair]
+
+
 def _answer_masked(case: Case, model: Path) -> _Row:
     working_HWC = working_copy(load_pixels(case), _classifier(model).manifest.preprocess)
     lesion_HW, middle_HW = lesion_mask(working_HWC), central_disc(working_HWC)
@@ -141,7 +170,7 @@ def _answer_masked(case: Case, model: Path) -> _Row:
 def _in_processes(
     answer: Callable[..., _Row],
     model: Path,
-    cases: Sequence[Case],
+    cases: Sequence[Case] | Sequence[tuple[Case, Case]],
     workers: int,
     doing: str,
 ) -> list[_Row]:

@@ -48,6 +48,7 @@ from training.evaluate.tables import (
     prevalence_table,
     robustness_tables,
     selective_table,
+    sharper_table,
     subgroup_table,
     words_of,
 )
@@ -231,6 +232,9 @@ def _document(evaluation: Evaluation) -> dict[str, Any]:
             {"disturbance": name, "level": level, **_dumped(metrics)}
             for (name, level), metrics in found.disturbed.items()
         ],
+        "sharper": None
+        if found is None or found.sharper is None
+        else {name: _dumped(metrics) for name, metrics in found.sharper.items()},
         "masked": None if found is None else _dumped(found.masked),
         "diagnoses": list(DIAGNOSES),
     }
@@ -242,12 +246,14 @@ def _dumped(metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
 def _page(evaluation: Evaluation, *, has_curves: bool) -> str:
     """Put the sections one below the other."""
+    found = evaluation.robustness
     sections = [
         _opening(evaluation),
         _decisions(evaluation),
         _subgroup_section(evaluation) if evaluation.subgroups else None,
         _risk_section(evaluation),
-        _robustness_section(evaluation.robustness) if evaluation.robustness else None,
+        _robustness_section(found) if found else None,
+        _sharper_section(found) if found else None,
         _picture("Loss and validation AUROC by epoch", CURVES_PLOT) if has_curves else None,
         _picture("ROC with the 95 % sensitivity point and both thresholds", ROC_PLOT),
         _picture("Promised probability against the share that came true", RELIABILITY_PLOT),
@@ -388,6 +394,18 @@ equipment, or from the outline of what was hidden.  The last row is what the siz
 tells by itself.
 
 {masked_table(found)}"""
+
+
+def _sharper_section(found: Robustness) -> str | None:
+    if found.sharper is None:
+        return None
+    return f"""### Is it sharpness that is looked at?
+
+Of {found.sharper_pictures:,} pictures the data set has a sharper copy of the central square, of \
+every melanoma and not of every other one.  No copy was trained on.  The device's answers to these \
+pictures, and to the copies in their place:
+
+{sharper_table(found.sharper)}"""
 
 
 def _picture(text: str, name: str) -> str:

@@ -29,6 +29,10 @@ class Robustness:
     ``called_benign_share``, of the malignant ones."""
     masked: Mapping[str, Metric]
     """AUROC by what was hidden."""
+    sharper: Mapping[str, Mapping[str, Metric]] | None = None
+    """The figures of ``disturbed`` for the pictures that have a sharper copy, and for the copies,
+    by what was shown; None if no picture has one."""
+    sharper_pictures: int = 0
 
 
 def robustness(
@@ -37,6 +41,7 @@ def robustness(
     malignant_N: NDArray[np.bool_],
     group_N: NDArray[np.int64],
     *,
+    sharper: tuple[NDArray[np.int64], Mapping[str, Answers]] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Robustness:
@@ -48,10 +53,12 @@ def robustness(
         masked: From :func:`training.evaluate.probes.masked_answers`.
         malignant_N: Truth.
         group_N: Group of each picture, 0 to G-1.
+        sharper: From :func:`training.evaluate.probes.sharper_answers`.
         draws: Bootstrap samples; every row meets the same ones.
         seed: Of the draws.
     """
     counts_WG = draw_groups(int(group_N.max()) + 1, draws=draws, seed=seed)
+    places_M, compared = sharper or (np.zeros(0, dtype=np.int64), {})
     return Robustness(
         disturbed={
             key: with_intervals(_figures(answers, malignant_N), group_N, counts_WG)
@@ -61,6 +68,14 @@ def robustness(
             name: with_intervals(_figures(answers, malignant_N), group_N, counts_WG)["auroc"]
             for name, answers in masked.items()
         },
+        sharper={
+            name: with_intervals(
+                _figures(answers, malignant_N[places_M]), group_N[places_M], counts_WG
+            )
+            for name, answers in compared.items()
+        }
+        or None,
+        sharper_pictures=len(places_M),
     )
 
 

@@ -168,6 +168,17 @@ def robustness_tables(found: Robustness) -> str:
     return "\n\n".join(parts)
 
 
+def sharper_table(compared: Mapping[str, Mapping[str, Metric]]) -> str:
+    """One row for what was shown, one column a figure."""
+    return table(
+        ("shown", *_ROBUST.values()),
+        [
+            (name, *(cell(metrics[figure]) for figure in _ROBUST))
+            for name, metrics in compared.items()
+        ],
+    )
+
+
 def masked_table(found: Robustness) -> str:
     """AUROC by what was hidden."""
     return table(

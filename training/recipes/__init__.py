@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from training.errors import RunError
 from training.recipes.demo import demo_student, demo_teacher
-from training.recipes.ham10000 import student_control, student_distilled
+from training.recipes.ham10000 import student_control, student_distilled, student_further
 from training.recipes.teachers import teacher_pair, teacher_paper, teacher_small
 from training.runs import RunConfig
 
@@ -15,6 +15,7 @@ RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "demo_teacher": demo_teacher,
     "student_control": student_control,
     "student_distilled": student_distilled,
+    "student_further": student_further,
     "teacher_paper": teacher_paper,
     "teacher_small": teacher_small,
     "teacher_pair": teacher_pair,

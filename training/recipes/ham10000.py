@@ -72,3 +72,14 @@ def student_distilled() -> RunConfig:
     return student_control().model_copy(
         update={"recipe": "student_distilled", "distillation": lesson}
     )
+
+
+def student_further() -> RunConfig:
+    """
+    Taught about further ISIC pictures too, if they are given: half of them an epoch.
+
+    Their own labels are two and those of another clinic; what the teacher says of them is seven,
+    and as it would say it of HAM10000.
+    """
+    config = student_distilled()
+    return config.model_copy(update={"recipe": "student_further", "extra_share": 0.5})

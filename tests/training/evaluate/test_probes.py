@@ -1,6 +1,8 @@
 """What a probe says is what the device says, picture by picture, in one process or two."""
 
+import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from tests.training.small import a_data_set, a_finished_run, a_split
 from training.data.case import load_pixels
 from training.data.provenance import describe_data
 from training.data.readers import read_dataset
+from training.data.readers.ham10000 import RECORD_FOLDER, SHARPER_FOLDER
 from training.data.splits import read_split
 from training.evaluate.disturbances import DISTURBANCES, LEVELS, disturb
 from training.evaluate.probes import (
@@ -22,9 +25,11 @@ from training.evaluate.probes import (
     LESION_HIDDEN,
     MASK_SIZE,
     MIDDLE_HIDDEN,
+    SHARPER,
     SKIN_HIDDEN,
     disturbed_answers,
     masked_answers,
+    sharper_answers,
 )
 from training.export.export import export_run
 from training.runs import load_config, save_config
@@ -94,3 +99,24 @@ def test_hiding_changes_the_answer_and_the_area_is_a_share(model, cases):
         assert (found[name].probability_N != found[CLEAN].probability_N).any()
     assert ((found[MASK_SIZE].probability_N > 0) & (found[MASK_SIZE].probability_N < 1)).all()
     assert sum(found[CLEAN].called(result).sum() for result in Result) == len(cases)
+
+
+def test_pictures_are_compared_with_their_sharper_copies_where_there_are_some(
+    model, cases, tmp_path
+):
+    assert sharper_answers(model, cases, workers=1) is None
+    for folder in (RECORD_FOLDER, SHARPER_FOLDER):
+        (tmp_path / folder).mkdir()
+    of_record = [
+        replace(case, path=tmp_path / RECORD_FOLDER / f"{index}.png")
+        for index, case in enumerate(cases)
+    ]
+    for before, after in zip(cases, of_record, strict=True):
+        shutil.copy(before.path, after.path)
+    # Only the last one has a copy, and it shows another lesion.
+    shutil.copy(cases[0].path, tmp_path / SHARPER_FOLDER / of_record[-1].path.name)
+    places_M, found = sharper_answers(model, of_record, workers=1)
+    assert places_M.tolist() == [len(cases) - 1]
+    for shown, case in ((CLEAN, cases[-1]), (SHARPER, cases[0])):
+        probability, _ = says(model, load_pixels(case))
+        assert found[shown].probability_N.tolist() == pytest.approx([probability], abs=1e-6)

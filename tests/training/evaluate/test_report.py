@@ -19,7 +19,7 @@ from training.data.protocols import WARNINGS
 from training.evaluate.disturbances import DISTURBANCES, LEVELS
 from training.evaluate.metrics import evaluate_predictions, score
 from training.evaluate.plots import confusion
-from training.evaluate.probes import CLEAN, LESION_HIDDEN
+from training.evaluate.probes import CLEAN, LESION_HIDDEN, SHARPER
 from training.evaluate.report import Evaluation, print_metrics, write_report
 from training.evaluate.robustness import Robustness
 from training.evaluate.selective import selective_risk
@@ -89,6 +89,14 @@ def evaluation():
                 for key in [(CLEAN, 0), *((name, n) for name in DISTURBANCES for n in LEVELS)]
             },
             masked={LESION_HIDDEN: Metric(value=0.55, low=0.5, high=0.6)},
+            sharper={
+                shown: dict.fromkeys(
+                    ("auroc", "uncertain_share", "retake_share", "called_benign_share"),
+                    Metric(value=0.65, low=0.6, high=0.7),
+                )
+                for shown in (CLEAN, SHARPER)
+            },
+            sharper_pictures=17,
         ),
         command="python -m training evaluate --model student.onnx",
     )

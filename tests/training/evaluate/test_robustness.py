@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from device.core.values import Result
-from training.evaluate.probes import CLEAN, LESION_HIDDEN, Answers
+from training.evaluate.probes import CLEAN, LESION_HIDDEN, SHARPER, Answers
 from training.evaluate.robustness import robustness
 
 RESULTS = list(Result)
@@ -40,3 +40,21 @@ def test_figures_by_hand():
     }
     assert {name: metric.value for name, metric in figures.items()} == pytest.approx(expected)
     assert found.masked[LESION_HIDDEN] == figures["auroc"]
+    assert found.sharper is None
+
+
+def test_sharper_copies_are_judged_with_the_labels_of_their_own_pictures():
+    malignant_N = np.arange(60) % 3 == 0
+    clean, places_M = answers(0, malignant_N), np.arange(1, 60, 2)
+    copies = answers(2, malignant_N[places_M])
+    found = robustness(
+        {(CLEAN, 0): clean},
+        {},
+        malignant_N,
+        np.arange(60) // 2,
+        sharper=(places_M, {SHARPER: copies}),
+        draws=60,
+    )
+    assert found.sharper_pictures == 30
+    expected = roc_auc_score(malignant_N[places_M], copies.probability_N)
+    assert found.sharper[SHARPER]["auroc"].value == pytest.approx(expected)

@@ -22,6 +22,9 @@ from training.errors import DataError
 METADATA_SUFFIX = "_metadata.csv"
 """What stands before it is the data set's name: ``HAM10000_metadata.csv`` is ``ham10000``."""
 RECORD_FOLDER = "images_200x150"
+SHARPER_FOLDER = "images_crop224"
+"""Copies of some pictures, their central square in more pixels.  Every melanoma has one and not
+every other picture: whoever trains on them lets sharpness carry the label."""
 PUBLISHED_FOLDERS = "*_images_part_*"
 DIAGNOSIS_OF_DX = {
     "mel": "MEL",
@@ -33,6 +36,14 @@ DIAGNOSIS_OF_DX = {
     "vasc": "VASC",
 }
 _COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+
+
+def sharper_copy(case: Case) -> Path | None:
+    """Return the sharper copy of a picture of record; None if there is none."""
+    if case.path.parent.name != RECORD_FOLDER:
+        return None
+    copy = case.path.parent.with_name(SHARPER_FOLDER) / case.path.name
+    return copy if copy.is_file() else None
 
 
 def read_ham10000(root: Path, image_folders: Sequence[str] | None = None) -> list[Case]:
