@@ -86,7 +86,7 @@ class Box:
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
-    pytest.importorskip("onnx")
+    pytest.importorskip("onnx", reason="the model is made on the spot")
     model = a_model_file(tmp_path_factory.mktemp("model") / "small.onnx")
     made = Box(tmp_path_factory.mktemp("box") / "state", {"EDGEDERM_MODEL__PATH": str(model)})
     made.start()

@@ -107,7 +107,7 @@ sys.exit(cli.main(["serve"]))
 @pytest.fixture(scope="module")
 def small_model(tmp_path_factory):
     """Environment of a box whose model is made on the spot."""
-    pytest.importorskip("onnx")
+    pytest.importorskip("onnx", reason="the model is made on the spot")
     path = a_model_file(tmp_path_factory.mktemp("model") / "small.onnx")
     return {"EDGEDERM_MODEL__PATH": str(path)}
 

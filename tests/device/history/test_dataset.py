@@ -28,8 +28,8 @@ def add(archive, *, seed=1, result=Result.BENIGN, **members):
 
 
 def test_training_reads_it(archive, tmp_path):
-    readers = pytest.importorskip("training.data.readers")
-    case = pytest.importorskip("training.data.case")
+    readers = pytest.importorskip("training.data.readers", reason="the board has no training")
+    case = pytest.importorskip("training.data.case", reason="the board has no training")
     arm = {"patient_reference": "P-1", "lesion_reference": "arm"}
     first = add(archive, confirmed_diagnosis="NV", consent=True, **arm)
     add(archive, confirmed_diagnosis="NV", consent=False, **arm)

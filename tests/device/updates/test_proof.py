@@ -73,7 +73,7 @@ def test_the_other_process_trusts_nobody_either(tmp_path):
 
 def from_graph(tmp_path, change=lambda model: None, **options):
     """A signed bundle of a small graph that *change* spoils."""
-    onnx = pytest.importorskip("onnx")
+    onnx = pytest.importorskip("onnx", reason="the model is made on the spot")
     path = a_model_file(tmp_path / "model.onnx", **options)
     model = onnx.load(path)
     change(model)
