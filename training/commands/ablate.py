@@ -24,7 +24,7 @@ from training.ablation.table import (
     STORED_FORMS,
     write_table,
 )
-from training.commands.train import train_run
+from training.commands.train import lesson_part, train_run
 from training.data.provenance import describe_data
 from training.data.splits import CALIBRATION, TRAIN, VALIDATION
 from training.errors import RunError
@@ -171,11 +171,7 @@ def _provide_lesson(
 ) -> None:
     for teacher in distillation.teacher_runs:
         taught = load_config(teacher)
-        part = pictures.prepared(
-            pictures.chosen(TRAIN) + pictures.chosen_extra(TRAIN),
-            taught.preprocess,
-            variants=taught.variants,
-        )
+        part = lesson_part(taught, config, pictures)
         if distillation.views is not None:
             cached_lesson(
                 load_best(teacher).to(Accelerator().device),

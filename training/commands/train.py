@@ -182,6 +182,17 @@ def _train_part(config: RunConfig, pictures: Pictures) -> PreparedPart:
     return pictures.prepared(cases, config.preprocess, variants=config.variants)
 
 
+def lesson_part(taught: RunConfig, config: RunConfig, pictures: Pictures) -> PreparedPart:
+    """
+    Prepare the student's pictures for its teacher: at the teacher's own side, after its stages.
+
+    As many variants as the student has, which are the same ones for both, whatever the teacher was
+    trained on; the plain picture alone if it has seen nothing else.
+    """
+    variants = 1 if taught.variants == 1 else config.variants
+    return _train_part(taught.model_copy(update={"variants": variants}), pictures)
+
+
 def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> Lesson | None:
     """Let all teachers prepare what they will say."""
     if config.distillation is None:
@@ -214,14 +225,8 @@ def _lesson_of(
             f"teacher {run}: expected the student's own pictures and split, or those without the "
             "further sets, found others; a teacher that saw a test lesion would give it away"
         )
-    if taught.variants not in (1, config.variants):
-        raise RunError(
-            f"teacher {run}: expected {config.variants} variants of each picture, as the student "
-            f"has, or the plain one alone, found {taught.variants}"
-        )
     teacher = load_best(run).to(accelerator.device)
-    # The same pictures at the teacher's own side, after its own stages.
-    part = _train_part(taught, pictures)
+    part = lesson_part(taught, config, pictures)
     if distillation.views is None:
         return LiveLesson(teacher=teacher, part=part, device=accelerator.device)
     lesson: CachedLesson = cached_lesson(
