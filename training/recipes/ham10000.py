@@ -46,7 +46,7 @@ def student_control() -> RunConfig:
         recipe="student_control",
         seed=1,
         preprocess=six_stages(128, off=SHIPPED_OFF),
-        variants=4,
+        variants=2,
         model=STUDENT,
         augment=AugmentConfig(),
         extra_share=0.0,
