@@ -119,8 +119,8 @@ class DistillationConfig(Config):
     kd_share: Annotated[float, Field(ge=0, le=1)]
     """Share of the soft loss; the rest is the loss on labels."""
     kd_averaged: bool = False
-    """What the teacher says of a picture is its mean over all views, not about each one; for
-    views that it looks at once."""
+    """What the teacher says of a picture is its mean over all views that it looks at once, and
+    holds for any other: the student sees a fresh one every epoch."""
 
 
 class DataConfig(Config):

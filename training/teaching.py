@@ -66,15 +66,22 @@ class LiveLesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedLesson:
-    """The teacher has looked at some views; the student goes through them again and again."""
+    """
+    The teacher has looked at some views.
+
+    The student goes through them again and again; or through fresh ones, where the teacher says of
+    all views the same.
+    """
 
     malignancy_logit_VN: Tensor
     """On the student's device, as the next one."""
     diagnosis_logits_VNK: Tensor
+    averaged: bool = False
+    """Whether it says of every view what it says on average over all of them."""
 
-    def view_seed(self, epoch: int, seed: int) -> int:  # noqa: ARG002 - a role's signature
-        """Take the next view."""
-        return seed_of_view(epoch % len(self.malignancy_logit_VN))
+    def view_seed(self, epoch: int, seed: int) -> int:
+        """Take the next view that was looked at, or the fresh one if what is said fits any."""
+        return seed if self.averaged else seed_of_view(epoch % len(self.malignancy_logit_VN))
 
     def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:  # noqa: ARG002
         """Look it up."""
@@ -157,7 +164,9 @@ def cached_lesson(
         share_1NK = torch.softmax(diagnosis_logits_VNK, dim=2).mean(dim=0, keepdim=True)
         diagnosis_logits_VNK = share_1NK.log().expand_as(diagnosis_logits_VNK)
     return CachedLesson(
-        malignancy_logit_VN=malignancy_logit_VN, diagnosis_logits_VNK=diagnosis_logits_VNK
+        malignancy_logit_VN=malignancy_logit_VN,
+        diagnosis_logits_VNK=diagnosis_logits_VNK,
+        averaged=averaged,
     )
 
 

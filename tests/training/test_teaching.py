@@ -51,6 +51,7 @@ def test_averaged_it_says_the_same_of_every_view(teacher, part, tmp_path):
     mean = cached_lesson(
         teacher, part, AUGMENT, views=2, folder=tmp_path, precision="fp32", averaged=True
     )
+    assert (each.view_seed(1, 99), mean.view_seed(1, 99)) == (seed_of_view(1), 99)
     expected_N = torch.sigmoid(each.malignancy_logit_VN).mean(dim=0)
     expected_NK = torch.softmax(each.diagnosis_logits_VNK, dim=2).mean(dim=0)
     for number in range(2):
