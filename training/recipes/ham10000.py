@@ -78,9 +78,9 @@ def student_further() -> RunConfig:
     """
     Taught about further ISIC pictures too, if they are given, in as many steps.
 
-    Their own labels are two, and those of other clinics.  What the teacher says of them is seven, as
-    it would say it of HAM10000, and worth more than what it says of pictures that it learned by
-    heart.
+    Their own labels are two, and those of other clinics.  What the teacher says of them is seven,
+    as it would say it of HAM10000, and worth more than what it says of pictures that it learned
+    by heart.
     """
     config = student_distilled()
     assert config.distillation is not None  # noqa: S101 - it is the recipe with a teacher
