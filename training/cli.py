@@ -174,7 +174,7 @@ def train(  # noqa: PLR0913, PLR0917 - one for each option of the verb
         int | None,
         typer.Option(
             min=0,
-            help="Instead of the recipe's: views that the teacher looks at once; 0 lets it look "
+            help="Instead of the recipe's: views that a teacher looks at once; 0 lets it look "
             "on live at every step, which takes a GPU.",
         ),
     ] = None,
@@ -333,7 +333,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
         bool,
         typer.Option(
             "--probes",
-            help="For an ONNX file: answers to disturbed pictures and to hidden lesions too; "
+            help="For an ONNX file: answers to disturbed, masked and sharper pictures too; "
             "50 times the time.",
         ),
     ] = False,
@@ -355,7 +355,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     beside: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A further run that answers with the first, by the mean of all; repeated.",
+            help="A further run that answers with --model, by the mean; repeated, with --out.",
             exists=True,
             file_okay=False,
         ),

@@ -185,6 +185,19 @@ def require_run(folder: Path) -> None:
         )
 
 
+def planned_epochs(config: RunConfig) -> int:
+    """Return the epochs of a whole training; those of the fusion, for a fused teacher."""
+    model = config.model
+    fuses = isinstance(model, TeacherConfig) and len(model.backbones) > 1
+    return config.heads.epochs if fuses and config.heads is not None else config.epochs
+
+
+def finished_epochs(folder: Path) -> int:
+    """Return how many epochs of the run in *folder* are over."""
+    path = folder / CURVES_NAME
+    return len(path.read_text().splitlines()) if path.is_file() else 0
+
+
 def save_config(folder: Path, config: RunConfig) -> None:
     """Write *config* into the run's folder."""
     folder.mkdir(parents=True, exist_ok=True)

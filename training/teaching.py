@@ -8,6 +8,7 @@ diagnoses.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,7 +255,8 @@ def seen_view(
     features_ND: NDArray[np.float16] = np.concatenate(features)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npy")
+        # A name of its own until it is whole: two students may wait for the same teacher.
+        partial = path.with_suffix(f".{os.getpid()}.npy")
         np.save(partial, features_ND)
         partial.replace(path)
     return features_ND

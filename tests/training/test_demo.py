@@ -14,7 +14,7 @@ from training.data.readers import read_dataset
 from training.data.splits import SPLIT_NAME, TEST, VALIDATION, read_split
 from training.demo import SHARES, draw_dataset, run_demo
 from training.errors import RunError
-from training.runs import DistillationConfig, load_config
+from training.runs import CURVES_NAME, VIEWS_NAME, DistillationConfig, load_config
 from training.source import Source
 
 PICTURES = 140
@@ -156,8 +156,15 @@ def test_the_whole_path(tmp_path, capsys):
     # Teacher and student, both at a side of their own, teach another student together.
     again = configure("demo_student", teachers=[tmp_path / "teacher", student], epochs=1, views=1)
     assert train_run(again, source, tmp_path / "second").metrics["auroc"].value > 0
+    assert all(list((run / VIEWS_NAME).rglob("*.npy")) for run in (tmp_path / "teacher", student))
     command = (tmp_path / "second" / "report.md").read_text()
     assert command.count("--teacher ") == 2
+
+    (tmp_path / "teacher" / CURVES_NAME).write_text("")
+    with pytest.raises(RunError, match=r"expected \d+ finished epochs, found 0"):
+        train_run(again, source, tmp_path / "third")
+    with pytest.raises(RunError, match="--beside: expected each run once"):
+        evaluate_model(student, source, beside=[student], out=tmp_path / "together")
 
     # A finished run that is asked for again is only judged again.
     again = train_run(load_config(student), source, student)

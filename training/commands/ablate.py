@@ -24,13 +24,13 @@ from training.ablation.table import (
     STORED_FORMS,
     write_table,
 )
-from training.commands.train import lesson_part, train_run
+from training.commands.train import lesson_part, require_teacher, train_run
 from training.data.provenance import describe_data
 from training.data.splits import CALIBRATION, TRAIN, VALIDATION
 from training.errors import RunError
 from training.models import Student, load_best
 from training.recipes.ablations import Baseline, whole_grid
-from training.runs import DistillationConfig, RunConfig, load_config
+from training.runs import DistillationConfig, RunConfig
 from training.source import Pictures, Source
 from training.teaching import cached_lesson
 
@@ -170,7 +170,7 @@ def _provide_lesson(
     config: RunConfig, distillation: DistillationConfig, pictures: Pictures
 ) -> None:
     for teacher in distillation.teacher_runs:
-        taught = load_config(teacher)
+        taught = require_teacher(teacher, config)
         part = lesson_part(taught, config, pictures)
         if distillation.views is not None:
             cached_lesson(

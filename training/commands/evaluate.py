@@ -66,7 +66,7 @@ def evaluate_model(
         source: Pictures and split.
         part: Of the split.
         out: Folder for the report; None: below the run, and for a file nowhere.
-        probes: Of a file: disturbed pictures and hidden lesions too.
+        probes: Of a file: disturbed pictures, hidden lesions and sharper copies too.
         tta: Of a run: views of each picture.
         beside: Further runs that answer with the run *model*, by the mean of what all say.
 
@@ -111,6 +111,8 @@ def evaluate_run(
         RunError: *run* is no finished run.
     """
     runs = (run, *beside)
+    if len({each.resolve() for each in runs}) < len(runs):
+        raise RunError("--beside: expected each run once, found one of them twice")
     for each in runs:
         require_run(each)
     config = load_config(run)
@@ -173,8 +175,8 @@ def evaluate_file(
         source: Pictures and split.
         part: Of the split.
         out: Folder for the report; None writes none.
-        probes: Let the device answer disturbed pictures and hidden lesions too, which takes
-            50 times as long.
+        probes: Let the device answer disturbed pictures, hidden lesions and sharper copies too,
+            which takes 50 times as long.
 
     Raises:
         DataError: Data set and split do not fit, or the part has one label only.
@@ -299,7 +301,7 @@ def _command(
     words += [f"--beside {shown(run, 'RUNS')}" for run in beside]
     words += [f"--part {part}", *(["--probes"] if probes else [])]
     words += [f"--tta {tta}"] if tta > 1 else []
-    if out is not None and out != _default_out(model, part, tta):
+    if out is not None and (beside or out != _default_out(model, part, tta)):
         words.append(f"--out {shown(out, 'RUNS')}")
     return " ".join(words)
 
@@ -340,8 +342,11 @@ def own_name(path: Path) -> tuple[str, ...]:
     Return the last part of a path, and no folder of a machine before it.
 
     A report of a run and the split of an audit are named with its folder: all have the same names.
+    So is a member with its teacher.
     """
     path = path.resolve()
+    if path.parent.name == MEMBERS_NAME:
+        return path.parts[-3:]
     beside = AUDIT_NAME if path.name == SPLIT_NAME else CONFIG_NAME
     return path.parts[-2 if (path.parent / beside).is_file() else -1 :]
 

@@ -25,7 +25,9 @@ from training.runs import (
     DistillationConfig,
     RunConfig,
     TeacherConfig,
+    finished_epochs,
     load_config,
+    planned_epochs,
     require_run,
 )
 from training.source import Pictures, Source
@@ -53,7 +55,7 @@ def configure(
         recipe: Name in ``training.recipes.RECIPES``.
         seed: Instead of the recipe's.
         teachers: Runs whose networks teach this one, by the mean of what they say.
-        views: Instead of the recipe's: how many the teacher looks at once; 0 lets it look on
+        views: Instead of the recipe's: how many each teacher looks at once; 0 lets them look on
             live.
         weights: Folder with a file of weights for each backbone of a teacher, called after it.
         epochs: Instead of the recipe's.
@@ -211,6 +213,28 @@ def _saw_no_more(taught_on: DataConfig | None, data: DataConfig | None) -> bool:
     return taught_on in (data, data.model_copy(update={"extra_fingerprint": None}))
 
 
+def require_teacher(run: Path, config: RunConfig) -> RunConfig:
+    """
+    Return the configuration of a teacher of *config*.
+
+    Raises:
+        RunError: It saw other pictures than its student, or is still being trained: what it says
+            would be kept, and be that of its first epochs.
+    """
+    taught = load_config(run)
+    if not _saw_no_more(taught.data, config.data):
+        raise RunError(
+            f"teacher {run}: expected the student's own pictures and split, or those without the "
+            "further sets, found others; a teacher that saw a test lesion would give it away"
+        )
+    if (epochs := finished_epochs(run)) < planned_epochs(taught):
+        raise RunError(
+            f"teacher {run}: expected {planned_epochs(taught)} finished epochs, found {epochs}; "
+            "train it to its end with the command that began it"
+        )
+    return taught
+
+
 def _lesson_of(
     run: Path,
     config: RunConfig,
@@ -219,12 +243,7 @@ def _lesson_of(
     accelerator: Accelerator,
 ) -> Lesson:
     """Let the teacher of *run* prepare what it will say."""
-    taught = load_config(run)
-    if not _saw_no_more(taught.data, config.data):
-        raise RunError(
-            f"teacher {run}: expected the student's own pictures and split, or those without the "
-            "further sets, found others; a teacher that saw a test lesion would give it away"
-        )
+    taught = require_teacher(run, config)
     teacher = load_best(run).to(accelerator.device)
     part = lesson_part(taught, config, pictures)
     if distillation.views is None:

@@ -1,5 +1,5 @@
 """
-What the device answers if something lies over the picture, or if the lesion is hidden.
+What the device answers to a picture that is disturbed, sharper, or without its lesion.
 
 The same steps as in ``device/examine.py``: crop and shrink, quality gate, stages, network,
 decision.

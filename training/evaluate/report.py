@@ -235,6 +235,7 @@ def _document(evaluation: Evaluation) -> dict[str, Any]:
         "sharper": None
         if found is None or found.sharper is None
         else {name: _dumped(metrics) for name, metrics in found.sharper.items()},
+        "sharper_pictures": 0 if found is None else found.sharper_pictures,
         "masked": None if found is None else _dumped(found.masked),
         "diagnoses": list(DIAGNOSES),
     }

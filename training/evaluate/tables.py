@@ -173,7 +173,7 @@ def sharper_table(compared: Mapping[str, Mapping[str, Metric]]) -> str:
     return table(
         ("shown", *_ROBUST.values()),
         [
-            (name, *(cell(metrics[figure]) for figure in _ROBUST))
+            (name, *(cell(metrics.get(figure)) for figure in _ROBUST))
             for name, metrics in compared.items()
         ],
     )

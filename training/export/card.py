@@ -177,8 +177,8 @@ al., FAT* 2019), and where each is answered, beside what is said above.
 
 ## How it was made
 
-Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`. A student that a \
-teacher has taught takes `--teacher TEACHER` too: [docs/training.md](../../docs/training.md).
+Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`. A student that was \
+taught takes `--teacher RUN` too, once for each teacher: [docs/training.md](../../docs/training.md).
 
 ```
 {_commands(manifest, file_name)}

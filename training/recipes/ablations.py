@@ -122,7 +122,7 @@ def training_cells(baseline: Baseline) -> list[Cell]:
         without = config.extra_share > 0
         share = 0.0 if without else _EXTRA_SHARE
         longer = _pictures(baseline, config.extra_share) / _pictures(baseline, share)
-        # A teacher teaches on the pictures that it was trained on.
+        # What the teacher said is about the baseline's pictures alone.
         cells.append(
             _cell(
                 baseline,
@@ -148,14 +148,18 @@ def teacher_cells(baseline: Baseline) -> list[Cell]:
     distillation = baseline.config.distillation
     if distillation is None:
         return []
+    names = [member.name for member in baseline.members]
+    if len(set(names)) < len(names):
+        # Runs of several folders may be called alike.
+        names = ["-".join(member.parts[-3:]) for member in baseline.members]
     members = [
         _cell(
             baseline,
-            f"teacher_{member.name}",
-            f"{member.name} alone teaches",
+            f"teacher_{name}",
+            f"{name} alone teaches",
             distillation=distillation.model_copy(update={"teacher_runs": (member,)}),
         )
-        for member in baseline.members
+        for name, member in zip(names, baseline.members, strict=True)
     ]
     alone = _cell(baseline, WITHOUT_DISTILLATION, "labels alone", distillation=None)
     return [alone, *members]
@@ -176,8 +180,8 @@ def distillation_cells(baseline: Baseline) -> list[Cell]:
         ("kd_share", 0.9, "nine tenths of the loss are the teacher's"),
         ("kd_loss", "kl", "the teacher's probabilities"),
         ("kd_loss", "dist", "the teacher's ranking (DIST)"),
-        ("kd_averaged", False, "what the teacher says of each view"),
-        ("kd_averaged", True, "what the teacher says on average over its views"),
+        ("kd_averaged", False, "what the teacher says of each view, and these views alone"),
+        ("kd_averaged", True, "what it says on average over its views, of fresh ones"),
     )
     return [
         _cell(

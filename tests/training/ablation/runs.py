@@ -13,7 +13,14 @@ from tests.training.small import a_run_config, a_teacher_run_config
 from training.ablation.grid import Cell, Grid, run_folder
 from training.evaluate.report import PREDICTIONS_NAME
 from training.models import build_model
-from training.runs import BEST_NAME, MEMBERS_NAME, METRICS_NAME, DataConfig, save_config
+from training.runs import (
+    BEST_NAME,
+    CURVES_NAME,
+    MEMBERS_NAME,
+    METRICS_NAME,
+    DataConfig,
+    save_config,
+)
 from training.teacher_stages import member_config
 
 MALIGNANT = (0, 0, 0, 1, 1)
@@ -70,5 +77,7 @@ def a_fused_teacher(folder: Path, data: DataConfig | None = None) -> Path:
     whole = build_model(config.model)
     whole.begin_as_mean_of(members)
     save_config(folder, config)
+    for run in (folder, *(folder / MEMBERS_NAME / each.name for each in config.model.backbones)):
+        (run / CURVES_NAME).write_text("{}\n" * config.heads.epochs)
     torch.save(whole.state_dict(), folder / BEST_NAME)
     return folder

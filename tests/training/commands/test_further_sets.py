@@ -6,7 +6,7 @@ import pytest
 from tests.training.sets import SOME_LESIONS, a_ham10000
 from tests.training.small import a_data_set, a_run_config
 from training.audit import audit_datasets, write_audit
-from training.commands.train import train_run
+from training.commands.train import lesson_part, train_run
 from training.data.splits import SPLIT_NAME, TRAIN
 from training.errors import RunError
 from training.recipes.preprocessing import six_stages
@@ -60,7 +60,12 @@ def test_who_saw_the_set_of_record_alone_may_teach_about_further_pictures(
     train_run(taught, source, tmp_path / "taught")
     (view,) = (tmp_path / "record" / VIEWS_NAME).rglob("*.npy")
     assert len(np.load(view)) == len(source.read().split.cases(source.read().record, TRAIN)) + 8
-    assert '"kd' not in (tmp_path / "record" / CURVES_NAME).read_text()
+    assert "loss_kd" not in (tmp_path / "record" / CURVES_NAME).read_text()
     assert "loss_kd_malignancy" in (tmp_path / "taught" / CURVES_NAME).read_text()
+    for variants, expected in ((3, 3), (1, 1)):
+        shown = lesson_part(
+            config.model_copy(update={"variants": min(2, variants)}), taught, source.read()
+        )
+        assert len(shown.pixels_VNSSC) == expected
     with pytest.raises(RunError, match="those without the further sets, found others"):
         train_run(taught_by(tmp_path / "further", share=0.0, variants=2), source, tmp_path / "not")

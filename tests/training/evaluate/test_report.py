@@ -109,6 +109,18 @@ def written(evaluation, tmp_path_factory):
     return folder
 
 
+def test_the_sharper_copies_stand_in_page_and_data_if_there_are_some(written, evaluation, tmp_path):
+    page = (written / "report.md").read_text()
+    assert "Of 17 pictures the data set has a sharper copy" in page
+    assert "| sharper copy | 0.650 (0.600 to 0.700) |" in page
+    document = json.loads((written / "metrics.json").read_text())
+    assert document["sharper_pictures"] == 17
+    assert document["sharper"][SHARPER]["auroc"]["value"] == 0.65
+    without = replace(evaluation.robustness, sharper=None, sharper_pictures=0)
+    write_report(replace(evaluation, robustness=without), tmp_path)
+    assert "sharper" not in (tmp_path / "report.md").read_text()
+
+
 def test_the_page_shows_every_picture_it_names(written):
     page = (written / "report.md").read_text()
     shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)

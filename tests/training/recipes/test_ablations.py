@@ -8,7 +8,7 @@ import pytest
 from device.core.manifest import Resize
 from tests.training.small import a_run_config, a_teacher_run_config
 from training.errors import RunError
-from training.recipes.ablations import Baseline, whole_grid
+from training.recipes.ablations import Baseline, teacher_cells, whole_grid
 from training.recipes.preprocessing import six_stages
 from training.runs import AugmentConfig, BackboneConfig, DistillationConfig
 
@@ -140,6 +140,14 @@ def test_without_a_teacher_nothing_is_taken_away_from_it():
         update={"augment": AugmentConfig(enabled=False), "variants": 1}
     )
     assert "without_augmentation" not in cells(a_baseline(plain))
+
+
+def test_teachers_that_are_called_alike_are_told_apart():
+    members = (Path("/one/first/seed-1"), Path("/one/second/seed-1"))
+    config = a_run_config(distillation=TEACHER)
+    baseline = Baseline(config=config, members=members, record_pictures=10)
+    names = [cell.name for cell in teacher_cells(baseline)[1:]]
+    assert names == ["teacher_one-first-seed-1", "teacher_one-second-seed-1"]
 
 
 def test_each_member_teaches_alone():
