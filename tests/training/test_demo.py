@@ -160,9 +160,6 @@ def test_the_whole_path(tmp_path, capsys):
     command = (tmp_path / "second" / "report.md").read_text()
     assert command.count("--teacher ") == 2
 
-    (tmp_path / "teacher" / CURVES_NAME).write_text("")
-    with pytest.raises(RunError, match=r"expected \d+ finished epochs, found 0"):
-        train_run(again, source, tmp_path / "third")
     with pytest.raises(RunError, match="--beside: expected each run once"):
         evaluate_model(student, source, beside=[student], out=tmp_path / "together")
 
@@ -170,3 +167,8 @@ def test_the_whole_path(tmp_path, capsys):
     again = train_run(load_config(student), source, student)
     assert len((student / "curves.jsonl").read_text().splitlines()) == 1
     assert again.part == VALIDATION
+
+    # A teacher that is still being trained does not teach.
+    (tmp_path / "teacher" / CURVES_NAME).write_text("")
+    with pytest.raises(RunError, match=r"expected \d+ finished epochs, found 0"):
+        train_run(load_config(tmp_path / "second"), source, tmp_path / "third")
