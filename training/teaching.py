@@ -89,12 +89,7 @@ class CachedLesson:
         number = epoch % len(self.malignancy_logit_VN)
         indices = torch.from_numpy(indices_B)
         malignancy_logit_B = self.malignancy_logit_VN[number, indices]
-        return Outputs(
-            malignancy_logit_B[:, None],
-            self.diagnosis_logits_VNK[number, indices],
-            malignancy_logit_B.new_zeros((len(indices_B), 0, 0)),
-            malignancy_logit_B.new_zeros((len(indices_B), 0)),
-        )
+        return _answer(malignancy_logit_B[:, None], self.diagnosis_logits_VNK[number, indices])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +106,21 @@ class MeanLesson:
     def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:
         """Ask each, and average; nobody's features are the answer's."""
         said = [lesson.hear(view, epoch, indices_B) for lesson in self.lessons]
-        malignancy_logit_B1 = torch.stack([each.malignancy_logit_B1 for each in said]).mean(dim=0)
-        return Outputs(
-            malignancy_logit_B1,
+        return _answer(
+            torch.stack([each.malignancy_logit_B1 for each in said]).mean(dim=0),
             torch.stack([each.diagnosis_logits_BK for each in said]).mean(dim=0),
-            malignancy_logit_B1.new_zeros((len(indices_B), 0, 0)),
-            malignancy_logit_B1.new_zeros((len(indices_B), 0)),
         )
+
+
+def _answer(malignancy_logit_B1: Tensor, diagnosis_logits_BK: Tensor) -> Outputs:
+    """Return logits with neither a map nor an embedding: no student is asked for those."""
+    batch = len(malignancy_logit_B1)
+    return Outputs(
+        malignancy_logit_B1,
+        diagnosis_logits_BK,
+        malignancy_logit_B1.new_zeros((batch, 0, 0)),
+        malignancy_logit_B1.new_zeros((batch, 0)),
+    )
 
 
 def seed_of_view(number: int) -> int:

@@ -24,15 +24,14 @@ from training.ablation.table import (
     STORED_FORMS,
     write_table,
 )
-from training.commands.train import lesson_part, require_teacher, train_run
+from training.commands.train import prepare_lesson, train_run
 from training.data.provenance import describe_data
 from training.data.splits import CALIBRATION, TRAIN, VALIDATION
 from training.errors import RunError
 from training.models import Student, load_best
 from training.recipes.ablations import Baseline, whole_grid
-from training.runs import DistillationConfig, RunConfig
+from training.runs import RunConfig
 from training.source import Pictures, Source
-from training.teaching import cached_lesson
 
 
 def ablate(
@@ -162,25 +161,8 @@ def provide_cell(run: CellRun, threads: int | None, *, source: Source) -> None:
     for part in (VALIDATION, CALIBRATION):
         pictures.prepared(pictures.chosen(part), config.preprocess)
     _inherit(config)
-    if config.distillation is not None:
-        _provide_lesson(config, config.distillation, pictures)
-
-
-def _provide_lesson(
-    config: RunConfig, distillation: DistillationConfig, pictures: Pictures
-) -> None:
-    for teacher in distillation.teacher_runs:
-        taught = require_teacher(teacher, config)
-        part = lesson_part(taught, config, pictures)
-        if distillation.views is not None:
-            cached_lesson(
-                load_best(teacher).to(Accelerator().device),
-                part,
-                config.augment,
-                views=distillation.views,
-                folder=teacher,
-                precision=taught.precision,
-            )
+    if config.distillation is not None and config.distillation.teacher_runs:
+        prepare_lesson(config, pictures, Accelerator())
 
 
 def _inherit(config: RunConfig) -> None:

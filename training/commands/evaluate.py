@@ -115,8 +115,8 @@ def evaluate_run(
         raise RunError("--beside: expected each run once, found one of them twice")
     for each in runs:
         require_run(each)
-    config = load_config(run)
-    pictures = source.read()
+    configs = [load_config(each) for each in runs]
+    config, pictures = configs[0], source.read()
     calibration_part = pictures.prepared(pictures.chosen(CALIBRATION), config.preprocess)
     judged = pictures.prepared(pictures.chosen(part), config.preprocess)
     fitted_N = _ask(runs, pictures, CALIBRATION, tta=tta).malignancy_logit_N
@@ -127,7 +127,6 @@ def evaluate_run(
         np.array([pictures.split.group_of[case.image_id] for case in calibration_part.cases]),
     )
     answers = _ask(runs, pictures, part, tta=tta)
-    configs = [load_config(each) for each in runs]
     evaluation = _evaluation(
         " and ".join(f"{each.recipe}, seed {each.seed}," for each in configs)
         + (" by their mean," if beside else "")

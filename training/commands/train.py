@@ -168,7 +168,7 @@ def train_run(config: RunConfig, source: Source, run: Path) -> Evaluation | None
         validation_part = pictures.prepared(judged[VALIDATION], config.preprocess)
         # Needed at the end only; what is wrong with it is said before hours pass.
         pictures.prepared(judged[CALIBRATION], config.preprocess)
-        lesson = _lesson(config, pictures, accelerator)
+        lesson = prepare_lesson(config, pictures, accelerator)
     is_first = accelerator.is_main_process
     if isinstance(config.model, TeacherConfig):
         train_teacher(config, train_part, validation_part, run)
@@ -195,8 +195,15 @@ def lesson_part(taught: RunConfig, config: RunConfig, pictures: Pictures) -> Pre
     return _train_part(taught.model_copy(update={"variants": variants}), pictures)
 
 
-def _lesson(config: RunConfig, pictures: Pictures, accelerator: Accelerator) -> Lesson | None:
-    """Let all teachers prepare what they will say."""
+def prepare_lesson(
+    config: RunConfig, pictures: Pictures, accelerator: Accelerator
+) -> Lesson | None:
+    """
+    Let all teachers prepare what they will say; views that they look at once are kept.
+
+    Raises:
+        RunError: There is no teacher where there should be one, or one may not teach.
+    """
     if config.distillation is None:
         return None
     runs = config.distillation.teacher_runs

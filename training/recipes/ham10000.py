@@ -76,7 +76,7 @@ def student_distilled() -> RunConfig:
 
 def student_further() -> RunConfig:
     """
-    Taught about further ISIC pictures too, if they are given, in as many steps.
+    Taught about further ISIC pictures too, if they are given, in nine tenths of the steps.
 
     Their own labels are two, and those of other clinics.  What the teacher says of them is seven,
     as it would say it of HAM10000, and worth more than what it says of pictures that it learned
