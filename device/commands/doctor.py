@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look at camera, button, model, disk, clock, permissions, heat and files; say what to do."""
-    from device import compose
+    from device import compose_checkup
 
     worst = Verdict.OK
     try:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
             as_json=options.json,
         )
         return 1
-    for finding in compose.examine_box(settings):
+    for finding in compose_checkup.examine_box(settings):
         _print(finding, as_json=options.json)
         if finding.verdict is Verdict.FAILURE:
             worst = Verdict.FAILURE
