@@ -31,17 +31,26 @@ app = typer.Typer(
 _CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
 _HAM10000_SPLIT = Path(__file__).parent / "splits" / "ham10000.csv"
 
+
+def _folders(words: str) -> Any:
+    """Describe an argument of folders that are there; what typer returns has no type."""
+    return typer.Argument(help=words, exists=True, file_okay=False, show_default=False)
+
+
+def _repeated_folder(words: str) -> Any:
+    """Describe an option that may be repeated, of a folder that is there."""
+    return typer.Option(help=words, exists=True, file_okay=False)
+
+
 Data = Annotated[
     Path,
     typer.Option(help="Root of the data set.", exists=True, file_okay=False, show_default=False),
 ]
 Also = Annotated[
     list[Path] | None,
-    typer.Option(
-        help="Root of a further set to train on; may be repeated. The split must name its "
-        "pictures: make it with audit --also.",
-        exists=True,
-        file_okay=False,
+    _repeated_folder(
+        "Root of a further set to train on; may be repeated. The split must name its pictures: "
+        "make it with audit --also."
     ),
 ]
 SplitFile = Annotated[
@@ -110,11 +119,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _folders(words: str) -> Any:
-    """Describe an argument of folders that are there; what typer returns has no type."""
-    return typer.Argument(help=words, exists=True, file_okay=False, show_default=False)
-
-
 @app.command(epilog="Example: python -m training audit data/ham10000 --also data/kaggle")
 def audit(
     data: Annotated[
@@ -125,7 +129,7 @@ def audit(
     ],
     also: Annotated[
         list[Path] | None,
-        typer.Option(help="Root of a further set; may be repeated.", exists=True, file_okay=False),
+        _repeated_folder("Root of a further set; may be repeated."),
     ] = None,
     duplicates: Annotated[
         Path | None,
@@ -354,10 +358,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     ] = 1,
     beside: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="A further run that answers with --model, by the mean; repeated, with --out.",
-            exists=True,
-            file_okay=False,
+        _repeated_folder(
+            "A further run that answers with --model, by the mean; repeated, with --out."
         ),
     ] = None,
 ) -> None:
@@ -461,11 +463,7 @@ def refusals(
     photographs: Photographs,
     elsewhere: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Root of a set of dermoscopic pictures from elsewhere; may be repeated.",
-            exists=True,
-            file_okay=False,
-        ),
+        _repeated_folder("Root of a set of dermoscopic pictures from elsewhere; may be repeated."),
     ] = None,
     split: SplitFile = _HAM10000_SPLIT,
     cache: Cache = _CACHE,
