@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench import limits
 from bench.box import Way, file_capture, frame_capture
-from bench.peers import in_onnxruntime, int8
+from bench.peers import in_onnxruntime, int8, int8_where_slow_on_arm
 from bench.results import BenchError, Contestant, Form, Limits
 from bench.scenarios import Step, timing
 from bench.turns import Work, in_turns
@@ -189,7 +189,7 @@ def forms(
     content: bytes, classifier: SelfTestingClassifier, *, rounds: int, turn_s: float, step: Step
 ) -> tuple[Form, ...]:
     """
-    Time the student as it ships, with fp32 weights and with int8 convolutions.
+    Time the student as it ships and in other forms, see :func:`stored`.
 
     int8 is calibrated on drawn pictures here: its speed counts, and what it costs in accuracy is
     measured on real ones by ``python -m training ablate``.
@@ -197,24 +197,12 @@ def forms(
     Raises:
         BenchError: There is no ``onnx``, with which the other forms are written.
     """
-    if find_spec("onnx") is None:
-        raise BenchError(f"the fp32 and int8 forms: no onnx; {INSTALL}")
-    from bench.student import with_fp32_weights
-
-    side = classifier.manifest.input.side_px
-    pictures = [
-        draw_lesion(seed, height_px=side, width_px=side) for seed in range(_CALIBRATION + _JUDGED)
-    ]
-    fp32 = with_fp32_weights(content)
-    contents = {
-        "fp16 weights, as it ships": content,
-        "fp32 weights": fp32,
-        "int8 convolutions": int8(fp32, pictures[:_CALIBRATION]),
-    }
+    contents = stored(content, classifier.manifest.input.side_px)
+    pictures = _drawn(classifier.manifest.input.side_px, _CALIBRATION, _CALIBRATION + _JUDGED)
     feed_1HWC = pictures[-1][None].copy()
     runs = {name: in_onnxruntime(file, feed_1HWC) for name, file in contents.items()}
     answers = {
-        name: [_probability(run, feed_1HWC, each, classifier) for each in pictures[_CALIBRATION:]]
+        name: [_probability(run, feed_1HWC, each, classifier) for each in pictures]
         for name, run in runs.items()
     }
     shipped = answers[next(iter(answers))]
@@ -228,6 +216,30 @@ def forms(
         )
         for name, samples_ms in found.items()
     )
+
+
+def stored(content: bytes, side_px: int) -> Mapping[str, bytes]:
+    """
+    Return the student as it ships, with fp32 weights, and with some convolutions in int8.
+
+    Raises:
+        BenchError: There is no ``onnx``, with which the other forms are written.
+    """
+    if find_spec("onnx") is None:
+        raise BenchError(f"the fp32 and int8 forms: no onnx; {INSTALL}")
+    from bench.student import with_fp32_weights
+
+    pictures, fp32 = _drawn(side_px, 0, _CALIBRATION), with_fp32_weights(content)
+    return {
+        "fp16 weights, as it ships": content,
+        "fp32 weights": fp32,
+        "int8 convolutions": int8(fp32, pictures),
+        "int8 where ARM is slow": int8_where_slow_on_arm(fp32, pictures),
+    }
+
+
+def _drawn(side_px: int, first: int, end: int) -> list[Pixels]:
+    return [draw_lesion(seed, height_px=side_px, width_px=side_px) for seed in range(first, end)]
 
 
 def _probability(

@@ -1,6 +1,8 @@
 """
 Do one part of the daemon's work N times: ``python -m bench.counted PART N``.
 
+``PART`` is one of :func:`parts`, or an ONNX file, which runs by itself.
+
 It measures nothing itself: ``bench.simulate`` runs it in an emulator that counts instructions, with
 two numbers of times, and takes the difference.
 """
@@ -11,9 +13,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 
 import numpy as np
 
+from bench.peers import in_onnxruntime
 from device.compose import load_classifier
 from device.core.stopwatch import Recorder
 from device.core.values import Capture, Pixels
@@ -22,6 +26,7 @@ from device.examine import examine
 from device.preprocess import model_input, working_copy
 from device.settings import ModelSettings
 
+SUFFIX = ".onnx"
 FRAME_PX = (1520, 2028)
 """Height and width of what a camera delivers."""
 _DRAWN_PX = (190, 254)
@@ -54,6 +59,13 @@ def parts() -> Mapping[str, Callable[[], object]]:
     }
 
 
+def network(path: Path) -> Callable[[], object]:
+    """Load the student in another form, for a drawn picture."""
+    side_px = load_classifier(ModelSettings()).manifest.input.side_px
+    picture_HWC = draw_lesion(3, diagnosis="MEL", height_px=side_px, width_px=side_px)
+    return in_onnxruntime(path.read_bytes(), picture_HWC[None])
+
+
 def _frame() -> Pixels:
     """Draw a lesion small, as drawing takes long, and enlarge it with a sensor's noise."""
     height_px, width_px = FRAME_PX
@@ -67,7 +79,7 @@ def _frame() -> Pixels:
 def main() -> None:
     """Repeat one part."""
     part, times = sys.argv[1], int(sys.argv[2])
-    work = parts()[part]
+    work = network(Path(part)) if part.endswith(SUFFIX) else parts()[part]
     for _ in range(times):
         work()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -17,7 +18,11 @@ from numpy.typing import NDArray
 
 from device.core.values import Pixels
 
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
 _WARNINGS = 3
+_FAST_KERNEL = 3
 
 
 def in_onnxruntime(
@@ -43,13 +48,32 @@ def int8(fp32: bytes, pictures: Sequence[Pixels]) -> bytes:
     """
     Store the convolutions of a student in eight bits, activations measured on *pictures*.
 
-    One scale a channel for weights and one a tensor for activations; the first convolution and the
-    heads stay in fp32, because pixels are not normalised and logits decide.
+    The first convolution and the heads stay in fp32, because pixels are not normalised and logits
+    decide.
 
     Args:
         fp32: The student with weights in fp32, content of an ONNX file.
         pictures: Prepared, uint8 ``[side, side, 3]``.
     """
+    return _in_int8(fp32, pictures, lambda convolutions: convolutions[1:-1])
+
+
+def int8_where_slow_on_arm(fp32: bytes, pictures: Sequence[Pixels]) -> bytes:
+    """
+    Store only some depthwise convolutions in eight bits: those with a stride or a large kernel.
+
+    ONNX Runtime has a kernel of its own for 64-bit ARM in fp32 for the others, of 3x3 and without
+    a stride.
+    """
+    return _in_int8(fp32, pictures, lambda convolutions: list(filter(_is_slow, convolutions)))
+
+
+def _in_int8(
+    fp32: bytes,
+    pictures: Sequence[Pixels],
+    choose: Callable[[list[NodeProto]], list[NodeProto]],
+) -> bytes:
+    """Quantize some convolutions: a scale for each channel of weights and each activation."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -71,16 +95,23 @@ def int8(fp32: bytes, pictures: Sequence[Pixels]) -> bytes:
         for number, node in enumerate(named.graph.node):
             node.name = f"n{number}"
         onnx.save(named, folded)
-        convolutions = [node.name for node in named.graph.node if node.op_type == "Conv"]
+        convolutions = [node for node in named.graph.node if node.op_type == "Conv"]
         quantize_static(
             str(folded),
             str(small),
             Reader(),
             op_types_to_quantize=["Conv"],
-            # What takes the pixels as they are, and the malignancy head.
-            nodes_to_exclude=[convolutions[0], convolutions[-1]],
+            nodes_to_quantize=[node.name for node in choose(convolutions)],
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
         return small.read_bytes()
+
+
+def _is_slow(convolution: NodeProto) -> bool:
+    stated = {each.name: each for each in convolution.attribute}
+    is_depthwise = "group" in stated and stated["group"].i > 1
+    return is_depthwise and (
+        max(stated["strides"].ints) > 1 or max(stated["kernel_shape"].ints) > _FAST_KERNEL
+    )

@@ -1,5 +1,5 @@
 """
-What a Raspberry Pi 4 would have to do: ``python -m bench.simulate [--out FILE]``.
+What a Raspberry Pi 4 would have to do: ``python -m bench.simulate [--forms] [--out FILE]``.
 
 **Simulated, no board.**  An emulator of a Cortex-A72 runs the device's code with the libraries of
 its lock, built for that machine, and counts instructions.  A count says nothing of caches, memory
@@ -18,12 +18,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.contest import stored
+from bench.counted import SUFFIX
 from device.compose import load_classifier
-from device.settings import ModelSettings
+from device.settings import SHIPPED_MODEL, ModelSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("resize", "stages", "all_stages", "inference", "whole")
@@ -111,9 +113,34 @@ def run_counted(emulator: Path, part: str, times: int) -> int:
         return read_total(log.read_text())
 
 
+def count(emulator: Path, part: str) -> Count:
+    """Count one part, or the network of an ONNX file."""
+    repeats = [SHORT.get(part, 1) * times for times in REPEATS]
+    totals = [run_counted(emulator, part, times) for times in repeats]
+    found = count_of(totals, repeats)
+    print(f"{Path(part).name}: {found}", file=sys.stderr)
+    return found
+
+
+def count_forms(emulator: Path, contents: Mapping[str, bytes]) -> dict[str, Count]:
+    """Count the network alone in each form; *contents* are ONNX files by name."""
+    counts = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, content) in enumerate(contents.items()):
+            path = Path(folder) / f"{number}{SUFFIX}"
+            path.write_bytes(content)
+            counts[name] = count(emulator, str(path))
+    return counts
+
+
 def main() -> int:
     """Count, print one JSON object, and say with the exit status whether a bar was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--forms",
+        action="store_true",
+        help="also count the network alone, stored in other ways (takes onnx: make bench)",
+    )
     parser.add_argument("--out", type=Path, help="also write the result here")
     options = parser.parse_args()
     made = subprocess.run(  # noqa: S603 - our own script
@@ -123,14 +150,14 @@ def main() -> int:
         text=True,
     )
     emulator = Path(made.stdout.strip())
-    counts = {}
-    for part in PARTS:
-        repeats = [SHORT.get(part, 1) * times for times in REPEATS]
-        totals = [run_counted(emulator, part, times) for times in repeats]
-        counts[part] = count_of(totals, repeats)
-        print(f"{part}: {counts[part]}", file=sys.stderr)
+    counts = {part: count(emulator, part) for part in PARTS}
     manifest = load_classifier(ModelSettings()).manifest
     result = report(counts, macs=manifest.macs, model=f"{manifest.name} {manifest.version}")
+    if options.forms:
+        contents = stored(SHIPPED_MODEL.read_bytes(), manifest.input.side_px)
+        result["forms"] = {
+            name: asdict(each) for name, each in count_forms(emulator, contents).items()
+        }
     text = json.dumps(result, indent=2)
     print(text)
     if options.out is not None:

@@ -1,7 +1,9 @@
 """From what an emulator counted to a figure; the emulator itself is not needed."""
 
+import numpy as np
 import pytest
 
+from bench.counted import network
 from bench.simulate import (
     CLOCKS_GHZ,
     INSTRUCTIONS_PER_CYCLE,
@@ -11,6 +13,7 @@ from bench.simulate import (
     report,
     time_range_ms,
 )
+from device.settings import SHIPPED_MODEL
 
 
 def counts(*, inference=10_000_000, stages=5_000_000, noise=0.0):
@@ -63,3 +66,9 @@ def test_a_result_says_that_it_is_simulated_and_meets_the_bars():
 )
 def test_a_bar_that_is_missed_is_named(found, bar):
     assert report(found, macs=20_000_000, model="student 1")["missed"] == [bar]
+
+
+def test_a_file_runs_by_itself_as_often_as_it_is_asked():
+    run = network(SHIPPED_MODEL)
+    first, second = run(), run()
+    assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))

@@ -6,7 +6,7 @@ import pytest
 
 from bench.contest import largest_difference
 from bench.ncnn_student import write as write_for_ncnn
-from bench.peers import in_onnxruntime, int8
+from bench.peers import in_onnxruntime, int8, int8_where_slow_on_arm
 from bench.student import HEADS, moved_bytes, translate, with_fp32_weights
 from device.classifier import OnnxClassifier
 from device.drawing import draw_lesion
@@ -110,6 +110,15 @@ def test_a_graph_with_steps_that_no_student_has_is_not_translated():
 
     with pytest.raises(ValueError, match="Concat, MaxPool"):
         translate(squeezenet().content)
+
+
+def test_int8_where_arm_is_slow_leaves_all_other_weights_as_they_are():
+    """The student has four such convolutions: three with a stride, two of 5x5."""
+    pictures = [draw_lesion(seed, height_px=128, width_px=128) for seed in range(4)]
+    some = onnx.load_from_string(int8_where_slow_on_arm(with_fp32_weights(CONTENT), pictures))
+    small = [list(t.dims) for t in some.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    kernels = [dims for dims in small if len(dims) == 4]
+    assert sorted(kernels) == [[32, 1, 3, 3], [72, 1, 5, 5], [120, 1, 5, 5], [160, 1, 3, 3]]
 
 
 def test_int8_has_its_convolutions_in_eight_bits_and_still_knows_the_picture():

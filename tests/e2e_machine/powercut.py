@@ -21,6 +21,7 @@ from pathlib import Path
 
 from device.compose_model import open_models
 from device.settings import ModelSettings
+from device.updates.record import FILE_NAME
 from tests.bundles import a_real_bundle, newer, shipped
 from tests.e2e.board import PATIENCE, ROOT, call, empty_folder, wait_for
 from tests.e2e_machine.deployment import Deployment, measured, rows
@@ -212,9 +213,11 @@ def cut_updates(image, deployed, every):
             machine.put_bytes(a_real_bundle(version), f"/srv/{name}.edm")
         machine.root("edgederm model install /srv/old.edm; systemctl restart edgederm")
         # Its trial over, as after ten minutes in which it worked.
+        record = f"{STATE}/models/{FILE_NAME}"
         machine.root(
-            "systemctl stop edgederm; "
-            f'sed -i \'s/"trial":"[a-z]*"/"trial":null/\' {STATE}/models/*.json; sync'
+            "systemctl stop edgederm && "
+            f'sed -i \'s/"trial": "[a-z]*"/"trial": null/\' {record} && '
+            f"grep -q '\"trial\": null' {record} && sync"
         )
         install(machine, "installation", "model install /srv/new.edm", {old, new}, every, found)
         machine.root("edgederm model install /srv/new.edm; sync")
