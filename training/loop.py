@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ from training.runs import (
     BEST_NAME,
     CHECKPOINT_NAME,
     COMMIT_NAME,
+    CONFIG_NAME,
     CURVES_NAME,
+    HEADS_NAME,
+    VIEWS_NAME,
     RunConfig,
     load_config,
     record_commit,
@@ -183,15 +187,25 @@ class _State:
 
 
 def claim(folder: Path, config: RunConfig, accelerator: Accelerator) -> None:
-    """Take an empty folder, or one with the same configuration."""
-    if (folder / CHECKPOINT_NAME).is_file() and not load_config(folder).is_as(config):
+    """
+    Take an empty folder, or one with the same configuration.
+
+    What another configuration began and left without a checkpoint is removed, its heads and what
+    it saw too.
+    """
+    is_same = (folder / CONFIG_NAME).is_file() and load_config(folder).is_as(config)
+    if (folder / CHECKPOINT_NAME).is_file() and not is_same:
         raise RunError(
             f"{folder} holds a run of another configuration; name another folder or remove it"
         )
+    accelerator.wait_for_everyone()  # Nobody reads any more what is written now.
     if accelerator.is_main_process:
         if not (folder / CHECKPOINT_NAME).is_file():
-            for name in (CURVES_NAME, COMMIT_NAME):
+            begun = () if is_same else (HEADS_NAME,)
+            for name in (CURVES_NAME, COMMIT_NAME, *begun):
                 (folder / name).unlink(missing_ok=True)
+            if not is_same:
+                shutil.rmtree(folder / VIEWS_NAME, ignore_errors=True)
         save_config(folder, config)
     accelerator.wait_for_everyone()
 

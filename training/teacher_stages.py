@@ -84,6 +84,7 @@ def _train_member(
     config: RunConfig, train_part: PreparedPart, validation_part: PreparedPart, folder: Path
 ) -> None:
     accelerator = Accelerator()
+    claim(folder, config, accelerator)
     start: Mapping[str, Tensor] | None = None
     if config.heads is not None:
         with accelerator.main_process_first():

@@ -10,7 +10,14 @@ from tests.training.two_processes import in_two_processes
 from training import teacher_stages
 from training.errors import RunError
 from training.models import load_best
-from training.runs import BEST_NAME, CURVES_NAME, HEADS_NAME, MEMBERS_NAME, load_config
+from training.runs import (
+    BEST_NAME,
+    CURVES_NAME,
+    HEADS_NAME,
+    MEMBERS_NAME,
+    VIEWS_NAME,
+    load_config,
+)
 from training.teacher_stages import member_config, member_folder, train_teacher
 
 NAMES = ("test_efficientnet", "test_resnet")
@@ -104,6 +111,22 @@ def test_a_member_that_was_stopped_keeps_its_heads(tmp_path, monkeypatch, parts)
     train_teacher(config, *parts, tmp_path / "stopped")
     whole, stopped = (load_best(tmp_path / n).state_dict() for n in ("whole", "stopped"))
     assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+
+
+def test_heads_that_another_seed_left_behind_are_not_taken(tmp_path, monkeypatch, parts):
+    """Nothing tells them apart once they are loaded: the shapes are the same."""
+    config = a_teacher_run_config("test_efficientnet")
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher_stages, "train", _power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            train_teacher(config, *parts, tmp_path / "reused")
+    other = config.model_copy(update={"seed": config.seed + 1})
+    (tmp_path / "reused" / VIEWS_NAME).mkdir()
+    for name in ("reused", "fresh"):
+        train_teacher(other, *parts, tmp_path / name)
+    assert not (tmp_path / "reused" / VIEWS_NAME).exists()
+    reused, fresh = (load_best(tmp_path / name).state_dict() for name in ("reused", "fresh"))
+    assert all(torch.equal(fresh[name], reused[name]) for name in fresh)
 
 
 def test_heads_learn_while_the_backbone_stays(tmp_path, parts):

@@ -56,6 +56,8 @@ class Judged:
     model: str
     part: str
     protocol: str
+    command: str | None
+    """That made it, from the training on; None in an older report."""
     image_ids: tuple[str, ...]
     groups: tuple[str, ...]
     has_sibling_N: NDArray[np.bool_]
@@ -117,7 +119,16 @@ def compare_reports(
             f"{name}: {WARNINGS[name]}"
             for name in sorted({each.protocol for side in sides for each in side} & set(WARNINGS))
         ),
-        command=_command(first, second, out),
+        command="\n".join(
+            dict.fromkeys(
+                line
+                for made in (
+                    *(each.command for side in sides for each in side),
+                    _command(first, second, out),
+                )
+                for line in (made or "").splitlines()
+            )
+        ),
         counts={name: len(of_sides[0][0][0].group_N) for name, of_sides in rows.items()},
         differences={
             name: compare(
@@ -159,7 +170,7 @@ def page(comparison: Comparison) -> str:
 The difference is the first column minus the second, with its 95 % interval from 2,000 bootstrap \
 draws of whole lesions, in which both sides meet the same draws.  Where a side has several seeds, \
 their mean, and behind ± their standard deviation; the interval knows of the pictures' chance, not \
-of the seeds'.
+of the seeds' nor of that by which a threshold came out as it did.
 
 {sections}
 """
@@ -205,6 +216,7 @@ def read_report(folder: Path) -> Judged:
         model=document["model"],
         part=document["part"],
         protocol=document["protocol"],
+        command=document.get("command"),
         image_ids=tuple(row["image_id"] for row in rows),
         groups=tuple(row["group"] for row in rows),
         has_sibling_N=np.array([row["sibling_in_training"] == "1" for row in rows]),

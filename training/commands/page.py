@@ -45,7 +45,11 @@ protocol than ours says so in its heading:
 - `siblings-in`, `siblings-out`: the same test pictures, judged by two trainings that differ in one
   thing. Half of the pictures of each test lesion that has several are not judged; they are trained
   on in the one, in the place of as many others of the same diagnoses, and in the other not. The
-  paired difference is what the leak alone is worth.
+  paired difference is what the leak is worth, and the chance of two trainings: the pictures without
+  a sibling, where nothing leaks, show how much that is.
+
+Some networks were trained before their recipe stood as it does today: [training.md](training.md)
+says which.
 """
 
 

@@ -119,3 +119,5 @@ DISTURBANCES: Mapping[str, Disturbance] = {
     "JPEG": _jpeg,
     "white balance": _white_balance,
 }
+NEVER_TRAINED_ON = ("coloured patch", "noise")
+"""What ``training.data.acquisition`` does not do to training pictures."""

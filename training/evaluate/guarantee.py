@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom  # type: ignore[import-untyped]
+from scipy.stats import beta, betabinom, binom  # type: ignore[import-untyped]
 
 from device.core.manifest import Guarantee
 
@@ -93,3 +93,20 @@ def chance_of(missed: int, lesions: int, promise: Guarantee) -> float:
         promise: See :func:`guarantee`.
     """
     return float(binom.sf(missed - 1, lesions, promise.miss_rate))
+
+
+def chance_if_alike(missed: int, lesions: int, promise: Guarantee) -> float:
+    """
+    Return how likely it is to miss so many or more if these lesions are as the calibration's.
+
+    The true miss rate is then not known, but how it is distributed is, so the number is
+    beta-binomial.  Below :data:`REFUTED_BELOW` it is doubtful that they are alike; the promise
+    itself may still hold.
+
+    Args:
+        missed: Malignant lesions that the threshold misses.
+        lesions: All malignant ones, none of them from the calibration part.
+        promise: See :func:`guarantee`.
+    """
+    rank = promise.missed + 1
+    return float(betabinom.sf(missed - 1, lesions, rank, promise.lesions + 1 - rank))

@@ -18,7 +18,8 @@ from device.core.manifest import DIAGNOSES, Calibration, Guarantee, Metric, Oper
 from training.data.case import UNKNOWN, Case
 from training.data.protocols import WARNINGS
 from training.data.splits import TEST
-from training.evaluate.guarantee import chance_of, lowest_of_lesions
+from training.evaluate.disturbances import DISTURBANCES, NEVER_TRAINED_ON
+from training.evaluate.guarantee import chance_if_alike, chance_of, lowest_of_lesions
 from training.evaluate.metrics import LESION_PREFIX, Scored, by_lesion
 from training.evaluate.plots import (
     confusion,
@@ -328,7 +329,8 @@ def _missed(evaluation: Evaluation) -> str:
     chance = chance_of(missed, len(lowest_L), promise)
     return (
         f"{said}  If it were exactly that share, so many here, or more, would have a probability "
-        f"of {chance:.2g}."
+        f"of {chance:.2g}; if these lesions and those of the calibration part were alike, "
+        f"{chance_if_alike(missed, len(lowest_L), promise):.2g}."
     )
 
 
@@ -376,10 +378,13 @@ above the curve.
 
 
 def _robustness_section(found: Robustness) -> str:
+    trained_on = ", ".join(name for name in DISTURBANCES if name not in NEVER_TRAINED_ON)
     return f"""## Robustness
 
 Drawn over the decoded picture, before the device's stages, then through quality gate, stages, \
-network and thresholds as on the device.  Level 1 is seldom noticed, 3 is plain, 5 is more than \
+network and thresholds as on the device.  In training our recipes show a network {trained_on} too, \
+milder and by the same code, but neither {" nor ".join(NEVER_TRAINED_ON)}: only these two say what \
+it makes of something new.  Level 1 is seldom noticed, 3 is plain, 5 is more than \
 anybody would send.  The AUROC counts pictures that were refused (`retake`) too.
 
 {robustness_tables(found)}

@@ -63,7 +63,19 @@ def cell(metric: Metric | None) -> str:
     """Return value and interval, a dash if there is no figure."""
     if metric is None:
         return "-"
-    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+    return f"{metric.value:.3f} ({limits(metric)})"
+
+
+def limits(metric: Metric, form: str = ".3f") -> str:
+    """
+    Return the interval in words, each limit written in *form*.
+
+    Where a share is 0 or 1, so is that of every draw, and an interval without width would say that
+    it is known for sure.
+    """
+    if metric.low == metric.high == metric.value and metric.value in {0, 1}:
+        return "no interval"
+    return f"{metric.low:{form}} to {metric.high:{form}}"
 
 
 def overall_table(metrics: Mapping[str, Metric]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from device.classifier import OnnxClassifier
 from device.core.manifest import DIAGNOSIS_NAMES, Metric, ModelManifest, StageSpec
 from training.evaluate.guarantee import SENSITIVITY
+from training.evaluate.tables import limits
 from training.export.errors import ExportError
 from training.export.failures import SUBGROUP
 
@@ -255,7 +256,8 @@ def _stage(stage: StageSpec) -> str:
 
 def _metrics(metrics: dict[str, Metric]) -> str:
     rows = [
-        f"| {name} | {metric.value:.3f} | {metric.low:.3f} to {metric.high:.3f} |"
+        # As the contract has them: to round once more would print other figures than a report.
+        f"| {name} | {metric.value:.4f} | {limits(metric, '.4f')} |"
         for name, metric in metrics.items()
     ]
     return "\n".join(["| figure | value | 95 % interval |", "| --- | --- | --- |", *rows])

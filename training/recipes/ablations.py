@@ -174,6 +174,7 @@ def distillation_cells(baseline: Baseline) -> list[Cell]:
         ("kd_temperature", 1.0, "temperature 1"),
         ("kd_temperature", 2.0, "temperature 2"),
         ("kd_temperature", 4.0, "temperature 4"),
+        ("kd_share", 0.0, "labels alone, on the views that the teacher looked at"),
         ("kd_share", 0.3, "three tenths of the loss are the teacher's"),
         ("kd_share", 0.5, "half of the loss is the teacher's"),
         ("kd_share", 0.7, "seven tenths of the loss are the teacher's"),

@@ -9,6 +9,7 @@ from scipy.stats import beta
 from training.evaluate.calibration import choose_operating_point
 from training.evaluate.guarantee import (
     CONFIDENCE,
+    chance_if_alike,
     chance_of,
     guarantee,
     lowest_of_lesions,
@@ -97,3 +98,15 @@ def test_a_kept_promise_is_likely_and_a_broken_one_is_not():
     assert chance_of(34, 241, promise) == pytest.approx(3e-4, rel=0.1)
     chances = [chance_of(missed, 241, promise) for missed in range(242)]
     assert chances == sorted(chances, reverse=True)
+
+
+def test_how_many_lesions_like_these_are_missed_is_as_probable_as_it_is_found_to_be():
+    """Calibration and other lesions from one distribution; 20,000 times."""
+    rng = np.random.default_rng(5)
+    promise = guarantee(60)
+    known = np.sort(rng.random((20_000, 60)), axis=1)
+    threshold = known[:, [promise.missed]]
+    missed = (rng.random((20_000, 40)) < threshold).sum(axis=1)
+    for least in (1, 3, 5):
+        expected = chance_if_alike(least, 40, promise)
+        assert (missed >= least).mean() == pytest.approx(expected, abs=0.02)

@@ -183,7 +183,7 @@ def test_missed_lesions_stand_beside_what_the_file_promises(evaluation, tmp_path
         page = (tmp_path / "report.md").read_text()
         assert said in page
         assert ("The contract's promise: Of malignant lesions like" in page) is (each is not None)
-        told = f"or more, would have a probability of {chance:.2g}." in page
+        told = f"or more, would have a probability of {chance:.2g}; if" in page
         assert told is (part == "test" and each is not None)
 
 

@@ -117,7 +117,7 @@ def test_the_card_says_what_the_file_says(made):
     assert hashlib.sha256(out.read_bytes()).hexdigest() in card
     assert f"{out.stat().st_size:,} bytes" in card
     auroc = manifest.metrics["auroc"]
-    assert f"| auroc | {auroc.value:.3f} | {auroc.low:.3f} to {auroc.high:.3f} |" in card
+    assert f"| auroc | {auroc.value:.4f} | {auroc.low:.4f} to {auroc.high:.4f} |" in card
     assert "Not a medical device" in card
     assert manifest.license in card
     for code in manifest.diagnoses:

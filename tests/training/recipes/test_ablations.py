@@ -59,6 +59,7 @@ def test_a_taught_student_has_every_comparison():
         "teacher_second",
         "kd_temperature_2_0",
         "kd_temperature_4_0",
+        "kd_share_0_0",
         "kd_share_0_3",
         "kd_share_0_7",
         "kd_share_0_9",

@@ -21,6 +21,7 @@ from training.evaluate.out_of_distribution.study import (
     look_at_cases,
     look_at_strangers,
 )
+from training.evaluate.tables import limits
 from training.runs import DataConfig
 from training.source import Source
 
@@ -64,7 +65,10 @@ def measure(model: Path, source: Source, *, photographs: Path, elsewhere: Sequen
     )
     cases = {part: pictures.chosen(part) for part in (VALIDATION, CALIBRATION, TEST)}
     looks = {part: look_at_cases(classifier, cases[part]) for part in cases}
-    strangers, kinds = look_at_strangers(classifier, cases[TEST], load_photographs(photographs))
+    gathered = load_photographs(photographs)
+    strangers, kinds = look_at_strangers(classifier, cases[TEST], gathered)
+    # Scores are compared on the validation part alone, so that the test part chooses nothing.
+    strangers_to_compare, _ = look_at_strangers(classifier, cases[VALIDATION], gathered)
     lesions = np.array([pictures.split.group_of[case.image_id] for case in cases[TEST]])
     found = figures(looks[TEST], cases[TEST], lesions, strangers)
     part = pictures.prepared(pictures.chosen(TRAIN), manifest.preprocess)
@@ -82,7 +86,7 @@ def measure(model: Path, source: Source, *, photographs: Path, elsewhere: Sequen
             _strangers(found, strangers),
             _real(found, looks, others),
             _kinds(kinds),
-            _scores(training, part.diagnosis_N, looks, strangers),
+            _scores(training, part.diagnosis_N, looks, strangers_to_compare),
         ]
     )
 
@@ -143,7 +147,7 @@ def _scores(
     looks: Mapping[str, Looks],
     strangers: Mapping[str, Looks],
 ) -> str:
-    """Compare on the validation part, so that the test part chooses nothing."""
+    """Compare scores of the validation part with those of *strangers*, broken from it too."""
     known, limit_from = (Outputs.of(looks[part].predictions) for part in (VALIDATION, CALIBRATION))
     rows = []
     for name, score in fitted_scores(training, diagnosis_N).items():
@@ -164,9 +168,8 @@ def _scores(
 
 
 def _figure(metric: Metric, *, percent: bool = False) -> str:
-    if percent:
-        return f"{metric.value:.1%} ({metric.low:.1%} to {metric.high:.1%})"
-    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+    form = ".1%" if percent else ".3f"
+    return f"{metric.value:{form}} ({limits(metric, form)})"
 
 
 def _share(value: float | np.floating) -> str:

@@ -76,7 +76,7 @@ def test_contract_and_card_say_what_is_refused(material):
     assert manifest.out_of_distribution.mean_D.size == 40
     card = (material["--model"].parent / "README.md").read_text()
     figure = manifest.metrics["novelty_auroc_photographs"]
-    assert f"| novelty_auroc_photographs | {figure.value:.3f} |" in card
+    assert f"| novelty_auroc_photographs | {figure.value:.4f} |" in card
     assert "--photographs PHOTOGRAPHS" in card
 
 
