@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom  # type: ignore[import-untyped]
+from scipy.stats import beta, binom  # type: ignore[import-untyped] # scipy brings no types
 
 from device.core.manifest import Guarantee
 
