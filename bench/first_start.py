@@ -87,7 +87,7 @@ def _when(condition: Callable[[], bool], started_s: float, box: subprocess.Popen
 def _is_ready() -> bool:
     try:
         with _open("/readyz") as response:
-            return bool(response.status == 200)  # noqa: PLR2004 - OK
+            return bool(response.status == http.HTTPStatus.OK)
     except OSError:  # Nobody listens yet, not ready, or too slow: the family of all three.
         return False
 

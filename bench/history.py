@@ -23,6 +23,7 @@ from pathlib import Path
 from bench.pictures import large_picture
 from bench.process import written
 from device.compose import load_classifier, open_history
+from device.core.manifest import PreprocessSpec
 from device.core.results import ResultFilter
 from device.core.stopwatch import Recorder
 from device.core.values import Answer, Capture
@@ -82,13 +83,18 @@ def bare_appends(folder: Path) -> dict[str, float]:
 
 
 def remember(
-    folder: Path, capture: Capture, answer: Answer, *, count: int, spec: object = None
+    folder: Path,
+    capture: Capture,
+    answer: Answer,
+    *,
+    count: int,
+    spec: PreprocessSpec | None = None,
 ) -> dict[str, object]:
     """Record *count* answers in a new history, with pictures if their *spec* is given."""
     spent_ns = []
     archive = open_history(HistorySettings(path=folder), repairs=True)
     if spec is not None:
-        archive.keep_pictures(spec, longest_px=1024, max_pixels=25_000_000)  # type: ignore[arg-type]
+        archive.keep_pictures(spec, longest_px=1024, max_pixels=25_000_000)
     before = written()
     with archive:
         for _ in range(count):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.contest import OURS, PLAIN, STUDENT, USUAL
 from bench.results import BenchResult, Contestant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # Loaded where it is drawn, see plot.
 
 _OWN = "#1f6f8b"
 _OTHER = "#b9c2c9"
@@ -37,17 +41,17 @@ def plot(result: BenchResult, path: Path) -> bool:
     return True
 
 
-def _networks(axes, result: BenchResult) -> None:  # noqa: ANN001 - matplotlib's, loaded above
+def _networks(axes: Axes, result: BenchResult) -> None:
     _bars(axes, [each for each in result.networks if each.macs], {STUDENT})
     axes.set_title("Inference, ms (logarithmic)", fontsize=10)
 
 
-def _ways(axes, result: BenchResult) -> None:  # noqa: ANN001 - the same
+def _ways(axes: Axes, result: BenchResult) -> None:
     _bars(axes, [each for each in result.ways if each.name in {OURS, PLAIN, USUAL}], {OURS})
     axes.set_title("Frame to decision, ms (logarithmic)", fontsize=10)
 
 
-def _bars(axes, contestants: list[Contestant], own: set[str]) -> None:  # noqa: ANN001 - the same
+def _bars(axes: Axes, contestants: list[Contestant], own: set[str]) -> None:
     shown = sorted(contestants, key=lambda each: -each.timing.summary.p50)
     middle = [each.timing.summary.p50 for each in shown]
     reach = [
@@ -68,7 +72,7 @@ def _short(ms: float) -> str:
     return f"{ms:.0f}" if ms >= _LONG_MS else f"{ms:.3g}"
 
 
-def _stages(axes, result: BenchResult) -> None:  # noqa: ANN001 - the same
+def _stages(axes: Axes, result: BenchResult) -> None:
     stream = next(iter(result.streams.values()))
     stages = {name: each.summary.p50 for name, each in stream.stages.items() if name != "total"}
     drawn = axes.barh(list(stages)[::-1], list(stages.values())[::-1], color=_OWN)

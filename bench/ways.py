@@ -21,7 +21,7 @@ from PIL import Image
 
 from bench.shapes import SIDE_PX
 from device.core.manifest import PreprocessSpec, Resize
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 from device.preprocess.color_constancy import shades_of_gray
 from device.preprocess.denoise import denoise
 from device.preprocess.field_of_view import field_of_view
@@ -73,7 +73,7 @@ def at_full_size(image_HWC: Pixels, spec: PreprocessSpec) -> Pixels:
 
 def area_resize(image_HWC: Pixels, side_px: int) -> Pixels:
     """Shrink a whole frame in one area resize: the least that a frame can cost."""
-    return cv2.resize(image_HWC, (side_px, side_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return as_pixels(cv2.resize(image_HWC, (side_px, side_px), interpolation=cv2.INTER_AREA))
 
 
 def full_decode(encoded: bytes) -> Pixels:
@@ -81,4 +81,4 @@ def full_decode(encoded: bytes) -> Pixels:
     image_HWC = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_COLOR)
     if image_HWC is None:
         raise RuntimeError("expected a picture of our own to decode")
-    return image_HWC  # type: ignore[return-value]
+    return as_pixels(image_HWC)

@@ -305,7 +305,7 @@ def _refuse_unknown_environment() -> None:
     known = {
         f"{PREFIX}{section}__{key}".upper()
         for section, field in Settings.model_fields.items()
-        for key in field.annotation.model_fields  # type: ignore[union-attr]
+        for key in field.annotation.model_fields  # type: ignore[union-attr] # each is a Section
     }
     unknown = sorted(
         name for name in os.environ if name.startswith(PREFIX) and name.upper() not in known

@@ -47,4 +47,4 @@ def in_bf16(precision: str, device: torch.device) -> bool:
         # Torch's own question is content with AVX-512 alone, where oneDNN emulates bf16: half as
         # fast as fp32.
         return bool(capabilities["avx512_bf16"] or capabilities["amx_bf16"])
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - torch has no public one

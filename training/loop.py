@@ -31,7 +31,7 @@ from training.data.views import draw_view
 from training.errors import RunError
 from training.evaluate.predictions import predict
 from training.losses import distillation_loss, label_loss
-from training.models import FusedTeacher, Outputs, build_model
+from training.models import FusedTeacher, Outputs, build_model, channels_last
 from training.models.depthwise import speed_up_depthwise
 from training.runs import (
     BEST_NAME,
@@ -235,8 +235,7 @@ def _network(
         model.load_state_dict(start)
     if accelerator.device.type == "cpu" and in_bf16(config.precision, accelerator.device):
         speed_up_depthwise(model)
-    placed: nn.Module = model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed
+    return channels_last(model, accelerator.device)
 
 
 def _losses(

@@ -24,7 +24,7 @@ from torch import Tensor
 from training.cpu import in_bf16
 from training.data.dataset import PreparedPart, plain_batches
 from training.data.views import View, draw_view, plain_view
-from training.models import Network, Outputs
+from training.models import Network, Outputs, channels_last
 from training.models.depthwise import speed_up_depthwise
 from training.runs import VIEWS_NAME, AugmentConfig
 
@@ -58,7 +58,7 @@ class LiveLesson:
         """Take the fresh one."""
         return seed
 
-    def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:  # noqa: ARG002
+    def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:  # noqa: ARG002 - the same
         """Look now."""
         with torch.no_grad():
             outputs: Outputs = self.teacher(view.show(self.part, indices_B, self.device))
@@ -84,7 +84,7 @@ class CachedLesson:
         """Take the next view that was looked at, or the fresh one if what is said fits any."""
         return seed if self.averaged else seed_of_view(epoch % len(self.malignancy_logit_VN))
 
-    def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:  # noqa: ARG002
+    def hear(self, view: View, epoch: int, indices_B: NDArray[np.int64]) -> Outputs:  # noqa: ARG002 - the same
         """Look it up."""
         number = epoch % len(self.malignancy_logit_VN)
         indices = torch.from_numpy(indices_B)
@@ -239,7 +239,7 @@ def seen_view(
     bf16 = in_bf16(precision, device)
     if device.type == "cpu" and bf16:
         speed_up_depthwise(teacher)
-    teacher.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    channels_last(teacher.eval(), device)
     console = Console(stderr=True)
     features = []
     with (

@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from training.data.case import Case
 from training.data.dataset import PreparedPart
 from training.loop import Learner, validation_auroc
 from training.losses import label_loss
-from training.models import build_model
+from training.models import build_model, channels_last
 from training.models.depthwise import speed_up_depthwise
 from training.recipes import RECIPES
 from training.runs import RunConfig, TeacherConfig, source_commit
@@ -179,7 +180,7 @@ def _whole(config: RunConfig, side_px: int, steps: int) -> tuple[float, float]:
     shares, rates = [], []
     for turn in range(_TURNS + 1):
         bare_s = _seconds(bare)
-        whole_s = _seconds(lambda turn=turn: epoch(turn))  # type: ignore[misc]
+        whole_s = _seconds(partial(epoch, turn))
         if turn > 0:  # The first turn warms both up.
             shares.append(bare_s / whole_s)
             rates.append(pictures / whole_s)
@@ -236,7 +237,7 @@ def _bare_step(config: RunConfig, side_px: int, *, bf16: bool, fast: bool) -> Ca
     model = build_model(config.model, fresh=True)
     if fast and device.type == "cpu":
         speed_up_depthwise(model)
-    model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    model = channels_last(model, device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
     x_BCHW = torch.rand(config.batch_size, 3, side_px, side_px, device=device)
     x_BCHW = x_BCHW.to(memory_format=torch.channels_last)

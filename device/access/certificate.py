@@ -175,7 +175,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     with suppress(FileNotFoundError):
         unfinished.unlink()
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with open(handle, "wb") as file:  # noqa: PTH123 - opened above with its rights
+    with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(handle)

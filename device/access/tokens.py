@@ -222,7 +222,7 @@ class TokenFile:
         try:
             unfinished.unlink(missing_ok=True)
             handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123 - opened above
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(content.model_dump_json(indent=1) + "\n")
                 file.flush()
                 os.fsync(handle)

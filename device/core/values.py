@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """sRGB picture, uint8 ``[H, W, 3]``, channels in the order red, green, blue."""
+
+
+def as_pixels(array_HWC: NDArray[Any]) -> Pixels:
+    """Return what OpenCV made of a picture: uint8 stays uint8, which its types do not tell."""
+    return array_HWC
 
 
 def check_pixels(pixels_HWC: Pixels) -> Pixels:

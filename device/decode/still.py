@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from device.core.errors import DecodeError, DecodeFault
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 from device.decode.header import Header, read_header
 
 SMALLEST_SIDE_PX = 64
@@ -66,19 +69,19 @@ def decode(encoded: bytes, *, max_pixels: int, enough_px: int) -> Pixels:
     shorter = min(header.width_px, header.height_px)
     check_size(header.width_px, header.height_px)
     try:
-        image_HWC = cv2.imdecode(
+        image_HWC: NDArray[Any] | None = cv2.imdecode(
             np.frombuffer(encoded, dtype=np.uint8), _flags(header, shorter, enough_px)
         )
     except cv2.error as error:
         raise _truncated() from error
     if image_HWC is None:
         raise _truncated()
-    if header.is_jpeg and _ends_in_gray(image_HWC):  # type: ignore[arg-type]
+    if header.is_jpeg and _ends_in_gray(image_HWC):
         raise _truncated()
     if header.has_alpha:
-        image_HWC = _without_alpha(image_HWC)  # type: ignore[arg-type]
+        image_HWC = _without_alpha(image_HWC)
     cv2.cvtColor(image_HWC, cv2.COLOR_BGR2RGB, dst=image_HWC)
-    return _upright(image_HWC, header.orientation)  # type: ignore[arg-type]
+    return _upright(image_HWC, header.orientation)
 
 
 def _flags(header: Header, shorter_px: int, enough_px: int) -> int:
@@ -108,15 +111,15 @@ def _without_alpha(image_HWC: Pixels) -> Pixels:
             "picture refused: expected an opaque picture, found transparent pixels; save it "
             "without transparency",
         )
-    return cv2.cvtColor(image_HWC, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
+    return as_pixels(cv2.cvtColor(image_HWC, cv2.COLOR_BGRA2BGR))
 
 
 def _upright(image_HWC: Pixels, orientation: int) -> Pixels:
     """Apply one of the eight EXIF orientations (EXIF 2.32, tag 274)."""
     if orientation in _TRANSPOSED:
-        image_HWC = cv2.transpose(image_HWC)  # type: ignore[assignment]
+        image_HWC = as_pixels(cv2.transpose(image_HWC))
     flip = _FLIP.get(orientation)
-    return image_HWC if flip is None else cv2.flip(image_HWC, flip)  # type: ignore[return-value]
+    return image_HWC if flip is None else as_pixels(cv2.flip(image_HWC, flip))
 
 
 def _truncated() -> DecodeError:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from device.core.manifest import FieldOfView, PreprocessSpec
-from device.core.values import Capture, Pixels
+from device.core.values import Capture, Pixels, as_pixels
 from device.decode import decode
 from device.preprocess.field_of_view import field_of_view
 
@@ -69,7 +69,7 @@ def unpack(jpeg: bytes) -> Pixels:
     image_HWC = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
     if image_HWC is None:
         raise ValueError("kept picture: expected a JPEG file of our own")
-    return cv2.cvtColor(image_HWC, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return as_pixels(cv2.cvtColor(image_HWC, cv2.COLOR_BGR2RGB))
 
 
 def _shrunk(image_HWC: Pixels, longest_px: int) -> Pixels:
@@ -85,13 +85,13 @@ def _shrunk(image_HWC: Pixels, longest_px: int) -> Pixels:
     if factor > 1:
         size = (max(1, width // factor), max(1, height // factor))
         whole_HWC = image_HWC[: size[1] * factor, : size[0] * factor]
-        image_HWC = cv2.resize(whole_HWC, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        image_HWC = as_pixels(cv2.resize(whole_HWC, size, interpolation=cv2.INTER_AREA))
         height, width = image_HWC.shape[:2]
     scale = longest_px / max(height, width)
     if scale >= 1.0:
         return image_HWC
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(image_HWC, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return as_pixels(cv2.resize(image_HWC, size, interpolation=cv2.INTER_LINEAR))
 
 
 def _crop(image_HWC: Pixels, spec: PreprocessSpec) -> tuple[int, int, int]:

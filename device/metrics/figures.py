@@ -62,7 +62,7 @@ class Figures:
 
     def __init__(self, sources: Sources) -> None:
         # When a counter began is asked by nobody, and would double what is sent.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
         self._registry = CollectorRegistry(auto_describe=False)
         self._answers = Counter(
             "edgederm_answers",

@@ -154,7 +154,7 @@ class SimulatedLines:
 
     def _forget_touch(self) -> None:
         try:
-            os.eventfd_read(self._hand_fd)  # type: ignore[arg-type]
+            os.eventfd_read(self._hand_fd)  # type: ignore[arg-type] # open since __enter__
         except BlockingIOError:
             return
 

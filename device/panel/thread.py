@@ -238,7 +238,7 @@ class PanelThread:
 
     def _forget_wake(self) -> None:
         try:
-            os.eventfd_read(self._wake_fd)  # type: ignore[arg-type]
+            os.eventfd_read(self._wake_fd)  # type: ignore[arg-type] # open while this thread runs
         except BlockingIOError:
             return
 

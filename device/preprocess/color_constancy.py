@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from device.core.manifest import ColorConstancy
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 _LEVELS = np.arange(256, dtype=np.float64)
 
@@ -44,4 +44,4 @@ def shades_of_gray(image_HWC: Pixels, spec: ColorConstancy) -> Pixels:
         return image_HWC
     gain_C = np.linalg.norm(lamp_C) / (np.sqrt(3.0) * lamp_C)
     table_1LC = np.clip(np.rint(_LEVELS[:, None] * gain_C), 0, 255).astype(np.uint8)[None]
-    return cv2.LUT(image_HWC, table_1LC)  # type: ignore[return-value]
+    return as_pixels(cv2.LUT(image_HWC, table_1LC))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 
 from device.core.manifest import Denoise
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 
 def denoise(image_HWC: Pixels, spec: Denoise) -> Pixels:
@@ -23,6 +23,8 @@ def denoise(image_HWC: Pixels, spec: Denoise) -> Pixels:
 
     Source: Tomasi & Manduchi, "Bilateral filtering for gray and color images" (ICCV 1998).
     """
-    return cv2.bilateralFilter(  # type: ignore[return-value]
-        image_HWC, spec.diameter_px, spec.sigma_color_levels, spec.sigma_space_px
+    return as_pixels(
+        cv2.bilateralFilter(
+            image_HWC, spec.diameter_px, spec.sigma_color_levels, spec.sigma_space_px
+        )
     )

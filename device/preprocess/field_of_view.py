@@ -15,6 +15,8 @@ from device.core.values import Pixels
 _PROBE_PX = 160
 # Share of dark pixels tolerated in each corner of the square: noise, a hair, a soft edge.
 _TOLERATED_DARK_SHARE = 0.2
+# A row or column is lit if less than this share of it is dark.
+_HALF = 0.5
 
 
 def field_of_view(image_HWC: Pixels, spec: FieldOfView) -> Pixels:
@@ -81,8 +83,8 @@ def _median(levels_HW: Pixels) -> float:
 
 def _middle_of_light(ring_HW: np.ndarray) -> tuple[float, float]:
     """Centre of the rows and columns that are lit in the main, ``(y, x)`` in probe pixels."""
-    rows = np.flatnonzero(ring_HW.mean(axis=1) < 0.5)  # noqa: PLR2004 - the majority
-    columns = np.flatnonzero(ring_HW.mean(axis=0) < 0.5)  # noqa: PLR2004 - the majority
+    rows = np.flatnonzero(ring_HW.mean(axis=1) < _HALF)
+    columns = np.flatnonzero(ring_HW.mean(axis=0) < _HALF)
     height, width = ring_HW.shape
     center_y = (rows[0] + rows[-1] + 1) / 2 if rows.size else height / 2
     center_x = (columns[0] + columns[-1] + 1) / 2 if columns.size else width / 2

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from device.core.manifest import HairRemoval
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 
 def remove_hair(image_HWC: Pixels, spec: HairRemoval) -> Pixels:
@@ -41,7 +41,7 @@ def remove_hair(image_HWC: Pixels, spec: HairRemoval) -> Pixels:
         return image_HWC
     # The soft edge of a hair is below the threshold but would tint what is painted.
     hair_HW = cv2.dilate(hair_HW, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
-    return cv2.inpaint(image_HWC, hair_HW, spec.inpaint_radius_px, cv2.INPAINT_TELEA)  # type: ignore[return-value]
+    return as_pixels(cv2.inpaint(image_HWC, hair_HW, spec.inpaint_radius_px, cv2.INPAINT_TELEA))
 
 
 def _long_and_thin(marks_HW: np.ndarray, spec: HairRemoval) -> np.ndarray | None:

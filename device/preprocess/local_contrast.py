@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 
 from device.core.manifest import LocalContrast
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 
 def enhance_local_contrast(image_HWC: Pixels, spec: LocalContrast) -> Pixels:
@@ -27,4 +27,4 @@ def enhance_local_contrast(image_HWC: Pixels, spec: LocalContrast) -> Pixels:
     lab_HWC = cv2.cvtColor(image_HWC, cv2.COLOR_RGB2LAB)
     equalizer = cv2.createCLAHE(clipLimit=spec.clip_limit, tileGridSize=(spec.tiles, spec.tiles))
     lab_HWC[:, :, 0] = equalizer.apply(lab_HWC[:, :, 0])
-    return cv2.cvtColor(lab_HWC, cv2.COLOR_LAB2RGB)  # type: ignore[return-value]
+    return as_pixels(cv2.cvtColor(lab_HWC, cv2.COLOR_LAB2RGB))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 
 def resize_area(image_HWC: Pixels, side_px: int) -> Pixels:
@@ -28,7 +28,7 @@ def resize_area(image_HWC: Pixels, side_px: int) -> Pixels:
         return image_HWC
     shrinks = min(height, width) >= side_px
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image_HWC, (side_px, side_px), interpolation=interpolation)  # type: ignore[return-value]
+    return as_pixels(cv2.resize(image_HWC, (side_px, side_px), interpolation=interpolation))
 
 
 def halve_to(image_HWC: Pixels, limit_px: int) -> Pixels:
@@ -60,4 +60,4 @@ def halve_to(image_HWC: Pixels, limit_px: int) -> Pixels:
 
 
 def _halve(image_HWC: Pixels, half_px: int) -> Pixels:
-    return cv2.resize(image_HWC, (half_px, half_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return as_pixels(cv2.resize(image_HWC, (half_px, half_px), interpolation=cv2.INTER_AREA))

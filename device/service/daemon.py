@@ -54,6 +54,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or close it at once."""
+        # A cast, because uvicorn asks for more than asyncio's protocol promises.
         super().connection_made(cast("asyncio.Transport", transport))
         if len(self.connections) > MOST_CONNECTIONS:
             self.transport.abort()
@@ -200,7 +201,7 @@ def bound_goodbye(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop)
         close()
         loop.call_later(_GOODBYE_TIMEOUT_S, transport.abort)
 
-    transport.close = close_in_time  # type: ignore[method-assign]
+    transport.close = close_in_time  # type: ignore[method-assign] # of this one alone
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 
 from device.core.errors import CameraError, DecodeError
-from device.core.values import Capture, Pixels
+from device.core.values import Capture, Pixels, as_pixels
 from device.decode import decode
 
 LONGEST_PX = 640
@@ -36,8 +36,10 @@ def preview_jpeg(capture: Capture, *, max_pixels: int) -> bytes:
         height_px, width_px = (max(1, round(scale * side)) for side in pixels_HWC.shape[:2])
         # Every n-th pixel first: averaging all of a large frame would cost most of a preview.
         step = max(1, longest_px // (2 * LONGEST_PX))
-        pixels_HWC = cv2.resize(  # type: ignore[assignment]
-            pixels_HWC[::step, ::step], (width_px, height_px), interpolation=cv2.INTER_AREA
+        pixels_HWC = as_pixels(
+            cv2.resize(
+                pixels_HWC[::step, ::step], (width_px, height_px), interpolation=cv2.INTER_AREA
+            )
         )
     bgr_HWC = cv2.cvtColor(pixels_HWC, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", bgr_HWC, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()

@@ -72,7 +72,7 @@ def _revoked(path: Path, content: bytes) -> frozenset[str]:
 
 def _content(path: Path, most_bytes: int) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:  # noqa: PTH123 - opened above
+    with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise _unusable(path, "expected a file, found something else")
         _check_rights(path, os.fstat(handle))

@@ -419,7 +419,7 @@ def _file_name(bundle: Bundle, content: bytes) -> str:
 def _read(path: Path, most_bytes: int) -> bytes:
     """Read a plain file up to *most_bytes*; a link, a pipe or a device is none."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:  # noqa: PTH123 - opened above
+    with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(0, "no plain file", str(path))
         return file.read(most_bytes)

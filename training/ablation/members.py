@@ -71,4 +71,4 @@ def _features(run: Path) -> int:
     teacher = load_best(run)
     if not isinstance(teacher, FusedTeacher):
         raise RunError(f"{run}: expected a teacher's member, found {type(teacher).__name__}")
-    return int(teacher.fusion[0].in_features)  # type: ignore[arg-type] # a Linear's
+    return teacher.linear_layers()[0].in_features

@@ -24,7 +24,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from scipy.special import expit  # type: ignore[import-untyped]
+from scipy.special import expit  # type: ignore[import-untyped] # scipy brings no types
 from sklearn.metrics import roc_auc_score
 
 from training.export.graph import export_graph

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markdown import Markdown
-from scipy.special import expit  # type: ignore[import-untyped]
+from scipy.special import expit  # type: ignore[import-untyped] # scipy brings no types
 
 from device.core.manifest import DIAGNOSES, OperatingPoint
 from training.commands.evaluate import shown

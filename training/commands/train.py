@@ -107,7 +107,7 @@ def _taught(
 def _member(config: RunConfig, name: str) -> RunConfig:
     """Return the configuration of one member of the teacher of *config*."""
     backbones = config.model.backbones if isinstance(config.model, TeacherConfig) else ()
-    if len(backbones) < 2:  # noqa: PLR2004
+    if len(backbones) < 2:  # noqa: PLR2004 - one alone is no fusion
         raise RunError(f"recipe {config.recipe!r} fuses no backbones; leave out --member")
     of_name = {backbone.name: backbone for backbone in backbones}
     if name not in of_name:

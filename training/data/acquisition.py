@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 from device.drawing import add_hair, add_ink, add_ruler, add_vignette
 
 _SHARES = {"hair": 0.3, "ruler": 0.1, "ink": 0.1, "vignette": 0.15}
@@ -45,7 +45,7 @@ def vary_acquisition(image_HWC: Pixels, rng: np.random.Generator) -> Pixels:
     if rng.random() < _RESAMPLE_SHARE:
         result_HWC = resample(result_HWC, share=rng.uniform(0.5, 1.0))
     if rng.random() < _BLUR_SHARE:
-        result_HWC = cv2.GaussianBlur(result_HWC, (0, 0), rng.uniform(0.3, 1.0))  # type: ignore[assignment]
+        result_HWC = as_pixels(cv2.GaussianBlur(result_HWC, (0, 0), rng.uniform(0.3, 1.0)))
     if rng.random() < _JPEG_SHARE:
         result_HWC = compress(result_HWC, quality=int(rng.integers(40, 96)))
     return result_HWC
@@ -54,7 +54,7 @@ def vary_acquisition(image_HWC: Pixels, rng: np.random.Generator) -> Pixels:
 def change_light(image_HWC: Pixels, *, exposure: float, gain_C: np.ndarray) -> Pixels:
     """Scale all channels by *exposure* and each by its own gain."""
     table_1LC = np.clip(np.rint(np.arange(256)[:, None] * exposure * gain_C), 0, 255)
-    return cv2.LUT(image_HWC, table_1LC.astype(np.uint8)[None])  # type: ignore[return-value]
+    return as_pixels(cv2.LUT(image_HWC, table_1LC.astype(np.uint8)[None]))
 
 
 def resample(image_HWC: Pixels, *, share: float) -> Pixels:
@@ -62,7 +62,7 @@ def resample(image_HWC: Pixels, *, share: float) -> Pixels:
     height, width = image_HWC.shape[:2]
     small = (max(1, round(width * share)), max(1, round(height * share)))
     small_HWC = cv2.resize(image_HWC, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small_HWC, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return as_pixels(cv2.resize(small_HWC, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def compress(image_HWC: Pixels, *, quality: int) -> Pixels:
@@ -71,4 +71,5 @@ def compress(image_HWC: Pixels, *, quality: int) -> Pixels:
         ".jpg", cv2.cvtColor(image_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
     decoded_HWC = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    return cv2.cvtColor(decoded_HWC, cv2.COLOR_BGR2RGB)  # type: ignore[arg-type, return-value]
+    # Just encoded, so never None.
+    return as_pixels(cv2.cvtColor(decoded_HWC, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]

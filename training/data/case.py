@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from device.core.manifest import DIAGNOSES, MALIGNANT_DIAGNOSES
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 UNKNOWN = -1
 """Stands for a diagnosis that a data set does not give; the seven-class loss skips it."""
@@ -65,4 +65,4 @@ def load_pixels(case: Case) -> Pixels:
         height = image_HWC.shape[0]
         size = (round(height * case.aspect_ratio), height)
         image_HWC = cv2.resize(image_HWC, size, interpolation=cv2.INTER_LINEAR)
-    return image_HWC  # type: ignore[return-value]
+    return as_pixels(image_HWC)

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize  # type: ignore[import-untyped]
-from scipy.special import expit  # type: ignore[import-untyped]
+from scipy.optimize import minimize  # type: ignore[import-untyped] # scipy brings no types
+from scipy.special import expit  # type: ignore[import-untyped] # scipy brings no types
 from sklearn.model_selection import StratifiedKFold
 
 from device.core.manifest import Calibration, OperatingPoint

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 from device.drawing import add_hair, add_ink, add_ruler, add_vignette
 from training.data.acquisition import change_light, compress
 
@@ -90,7 +90,7 @@ def _patch(image_HWC: Pixels, rng: np.random.Generator, level: int) -> Pixels:
 
 def _blur(image_HWC: Pixels, _rng: np.random.Generator, level: int) -> Pixels:
     sigma_px = _BLUR_SIGMAS[level - 1] * min(image_HWC.shape[:2])
-    return cv2.GaussianBlur(image_HWC, (0, 0), sigma_px)  # type: ignore[return-value]
+    return as_pixels(cv2.GaussianBlur(image_HWC, (0, 0), sigma_px))
 
 
 def _noise(image_HWC: Pixels, rng: np.random.Generator, level: int) -> Pixels:

@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, betabinom, binom  # type: ignore[import-untyped]
+from scipy.stats import beta, betabinom, binom  # type: ignore[import-untyped] # it has none
 
 from device.core.manifest import Guarantee
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax  # type: ignore[import-untyped]
+from scipy.special import expit, softmax  # type: ignore[import-untyped] # scipy brings no types
 
 from device.core.manifest import DIAGNOSES, Calibration, Metric, OperatingPoint
 from training.data.case import UNKNOWN

@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -145,15 +146,13 @@ class _Graph:
         self._values = 0
 
     def node(
-        self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: object
+        self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: Any
     ) -> str:
         """Append a node and return the name of its one output."""
         if output is None:
             output = f"v{self._values}"
             self._values += 1
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], **attributes)  # type: ignore[arg-type]
-        )
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
     def constant(self, value: NDArray[np.generic]) -> str:
@@ -179,9 +178,9 @@ def _trunk(graph: _Graph, student: Student) -> str:
     # Transposed while a pixel is still one byte.
     value = graph.node("Transpose", ["image"], perm=[0, 3, 1, 2])
     value = graph.node("Cast", [value], to=TensorProto.FLOAT)
-    stem = student.trunk[0]
-    value = _convolve(graph, stem[0], value, is_stem=True)  # type: ignore[index]
-    return _chain(graph, student.trunk[1:], _chain(graph, stem[1:], value))  # type: ignore[index]
+    stem: Any = student.trunk[0]  # A chain that begins with a convolution.
+    value = _convolve(graph, stem[0], value, is_stem=True)
+    return _chain(graph, student.trunk[1:], _chain(graph, stem[1:], value))
 
 
 def _chain(graph: _Graph, module: nn.Module, value: str) -> str:

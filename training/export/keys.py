@@ -207,7 +207,7 @@ def _power_of_two(limit: int) -> int:
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with open(handle, "wb") as file:  # noqa: PTH123 - opened above with its rights
+    with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(handle)

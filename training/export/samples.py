@@ -74,6 +74,7 @@ def _found(classifier: OnnxClassifier, sample: Sample, seeds: int) -> tuple[Samp
         tried = replace(sample, seed=seed)
         content = sample_jpeg(tried)
         bgr_HWC = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+        # Just encoded, so never None.
         rgb_HWC = np.ascontiguousarray(bgr_HWC[:, :, ::-1], dtype=np.uint8)  # type: ignore[index]
         if _is_sure(classifier, look(classifier, [rgb_HWC]), sample.answer):
             return tried, content

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from training.errors import RunError
 from training.models.graft import graft
@@ -14,10 +16,20 @@ from training.models.teacher import FusedTeacher
 from training.models.weights import load_backbone
 from training.runs import BEST_NAME, StudentConfig, TeacherConfig, load_config
 
-__all__ = ["FusedTeacher", "Network", "Outputs", "Student", "build_model", "load_best"]
+__all__ = [
+    "FusedTeacher",
+    "Network",
+    "Outputs",
+    "Student",
+    "build_model",
+    "channels_last",
+    "load_best",
+]
 
 Network = Student | FusedTeacher
 """Either can look at pictures, ``look``, and say later what it saw, ``hear``: so either teaches."""
+
+_AnyModule = TypeVar("_AnyModule", bound=nn.Module)
 
 
 def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -> Network:
@@ -34,6 +46,12 @@ def build_model(config: StudentConfig | TeacherConfig, *, fresh: bool = False) -
             graft(student, load_backbone(config.grafted_from, drop_path=0.0), config.grafted_from)
         return student
     return FusedTeacher(config, fresh=fresh)
+
+
+def channels_last(network: _AnyModule, device: torch.device) -> _AnyModule:
+    """Return *network* on *device*, with kernels laid out in memory as convolutions like them."""
+    # Torch's types do not know of the format.
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def load_best(folder: Path) -> Network:

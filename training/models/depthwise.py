@@ -37,6 +37,7 @@ class DepthwiseConv2d(nn.Conv2d):
     @classmethod
     def of(cls, other: nn.Conv2d) -> DepthwiseConv2d:
         """Return one with the very parameters of *other*."""
+        # Torch's types ask for a pair, and call what it keeps a tuple of any length.
         new = cls(
             other.in_channels,
             other.out_channels,

@@ -48,12 +48,12 @@ def graft(student: Student, backbone: nn.Module, config: BackboneConfig) -> None
         RunError: A block has no counterpart.
     """
     donor: Any = backbone
-    stem, *blocks, _ = student.trunk
-    pairs = _pairs(cast("list[Block]", blocks), donor, config.name)
+    blocks = [layer for layer in student.trunk if isinstance(layer, Block)]
+    pairs = _pairs(blocks, donor, config.name)
     kept = [_strongest(block, source) for block, source in pairs]
     # Where the first block expands nothing, its middle is what the stem gives.
     given = kept[0] if len(pairs[0][0].layers) == _OF_SEPARABLE else slice(None)
-    _take_stem(cast("nn.Sequential", stem), donor, config, given)
+    _take_stem(student.trunk[0], donor, config, given)
     for (block, source), channels in zip(pairs, kept, strict=True):
         _take_block(block, source, config.name, channels)
 
@@ -71,6 +71,11 @@ def _pairs(blocks: list[Block], donor: Any, name: str) -> list[tuple[Block, Any]
     return pairs
 
 
+def _own_parts(layer: Any) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """Return the convolution with which a layer of the student begins, and its normalisation."""
+    return layer[0], layer[1]
+
+
 def _parts(source: Any) -> list[tuple[nn.Conv2d, Any]]:
     """Return the convolutions of a block of timm, each with its normalisation."""
     if hasattr(source, "conv_pwl"):
@@ -86,43 +91,41 @@ def _strongest(block: Block, source: Any) -> Tensor:
     """Return which channels of the middle stay, in their order."""
     (_, norm), (projection, _) = _parts(source)[-2:]
     strength = _activity(norm) * projection.weight.flatten(1).norm(dim=0)
-    wanted = cast("Any", block.layers[-1])[0].in_channels
+    wanted = _own_parts(block.layers[-1])[0].in_channels
     return torch.sort(torch.topk(strength, min(wanted, len(strength))).indices).values
 
 
 @torch.no_grad()
-def _take_stem(
-    stem: nn.Sequential, donor: Any, config: BackboneConfig, kept: Tensor | slice
-) -> None:
+def _take_stem(stem: nn.Module, donor: Any, config: BackboneConfig, kept: Tensor | slice) -> None:
     """Take the first convolution over, made for pictures that are not normalised."""
     mean_C, deviation_C = (torch.tensor(values) for values in normalization(config, donor))
-    own = cast("nn.Conv2d", stem[0])
+    own, own_norm = _own_parts(stem)
     kernel = donor.conv_stem.weight[kept] / deviation_C[None, :, None, None]
     _require_alike(own.weight, kernel, config.name)
     own.weight.copy_(kernel)
     # What was subtracted from the pictures is a constant behind the convolution.
     shift = (kernel * mean_C[None, :, None, None]).sum(dim=(1, 2, 3))
-    _take_norm(cast("nn.BatchNorm2d", stem[1]), donor.bn1, kept, shift)
+    _take_norm(own_norm, donor.bn1, kept, shift)
 
 
 @torch.no_grad()
 def _take_block(block: Block, source: Any, name: str, kept: Tensor) -> None:
     """Take one block over, with the channels *kept* of its middle."""
-    layers = [cast("nn.Sequential", layer) for layer in block.layers]
+    layers = list(block.layers)
     parts = _parts(source)
     if len(parts) != len(layers):
         raise RunError(
             f"{name}: expected a block of {len(layers)} convolutions, found {len(parts)}"
         )
     for layer, (convolution, norm) in zip(layers, parts, strict=True):
-        own = cast("nn.Conv2d", layer[0])
+        own, own_norm = _own_parts(layer)
         is_last = layer is layers[-1]
         kernel = convolution.weight[:, kept] if is_last else convolution.weight[kept]
         _require_alike(own.weight, kernel, name)
         if own.stride != convolution.stride:
             raise RunError(f"{name}: expected stride {own.stride}, found {convolution.stride}")
         own.weight.copy_(kernel)
-        _take_norm(cast("nn.BatchNorm2d", layer[1]), norm, slice(None) if is_last else kept)
+        _take_norm(own_norm, norm, slice(None) if is_last else kept)
 
 
 def _take_norm(
@@ -130,6 +133,7 @@ def _take_norm(
 ) -> None:
     own.weight.copy_(given.weight[kept])
     own.bias.copy_(given.bias[kept])
+    # Casts, because torch knows normalisation without these two as well.
     cast("Tensor", own.running_mean).copy_(given.running_mean[kept] + shift)
     # The donor added more to the variance before it took the root.
     cast("Tensor", own.running_var).copy_(given.running_var[kept] + given.eps - own.eps)

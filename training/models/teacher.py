@@ -141,6 +141,7 @@ class FusedTeacher(nn.Module):
 
     def linear_layers(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
         """Return fusion, malignancy and diagnosis."""
+        # A cast, because a chain does not tell what its links are.
         return cast("nn.Linear", self.fusion[0]), self.malignancy, self.diagnosis
 
 

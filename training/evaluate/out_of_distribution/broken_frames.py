@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 
 _BLOCK_PX = 16
 
@@ -85,7 +85,7 @@ def _smeared(image_HWC: Pixels) -> Pixels:
     """The dermatoscope slipped during the exposure."""
     length = max(3, int(0.3 * min(image_HWC.shape[:2])))
     kernel = np.full((1, length), 1 / length)
-    return cv2.filter2D(image_HWC, -1, kernel)  # type: ignore[return-value]
+    return as_pixels(cv2.filter2D(image_HWC, -1, kernel))
 
 
 BREAKS: Mapping[str, Break] = {

@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 from training.errors import DataError
 
 LIST = Path(__file__).with_suffix(".csv")
@@ -194,4 +194,4 @@ def _shrunk(image_HWC: Pixels) -> Pixels:
     if share >= 1.0:
         return image_HWC
     size = (max(1, round(width * share)), max(1, round(height * share)))
-    return cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return as_pixels(cv2.resize(image_HWC, size, interpolation=cv2.INTER_AREA))

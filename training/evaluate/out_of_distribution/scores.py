@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
-from scipy.special import logsumexp  # type: ignore[import-untyped]
+from scipy.spatial.distance import cdist  # type: ignore[import-untyped] # scipy brings no types
+from scipy.special import logsumexp  # type: ignore[import-untyped] # scipy brings no types
 from sklearn.cluster import KMeans
 
 from device.core.values import Prediction

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.core.manifest import DIAGNOSES
-from device.core.values import Pixels
+from device.core.values import Pixels, as_pixels
 from device.drawing import add_hair, draw_lesion, draw_skin
 from device.quality.lesion import share_outside
 
@@ -72,7 +72,7 @@ def _blurred(seed: int, rng: np.random.Generator) -> Pixels:
     good_HWC = draw_good(seed)
     if rng.random() < 0.5:  # noqa: PLR2004 - one in two
         sigma_px = _HEIGHT_PX * rng.uniform(0.025, 0.05)
-        return cv2.GaussianBlur(good_HWC, (0, 0), sigma_px)  # type: ignore[return-value]
+        return as_pixels(cv2.GaussianBlur(good_HWC, (0, 0), sigma_px))
     reach_px = round(_HEIGHT_PX * rng.uniform(0.12, 0.25))
     angle = rng.uniform(0.0, math.pi)
     kernel = np.zeros((reach_px, reach_px), np.float32)
@@ -82,7 +82,7 @@ def _blurred(seed: int, rng: np.random.Generator) -> Pixels:
     cv2.line(kernel, first, last, 1.0)
     moved_HWC = cv2.filter2D(good_HWC, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)
     # A hand does not move along a line alone, nor does the lens stay in focus.
-    return cv2.GaussianBlur(moved_HWC, (0, 0), _HEIGHT_PX * 0.015)  # type: ignore[return-value]
+    return as_pixels(cv2.GaussianBlur(moved_HWC, (0, 0), _HEIGHT_PX * 0.015))
 
 
 def _no_lesion(seed: int, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - as all kinds

@@ -254,7 +254,7 @@ def look_ahead(board: Board, release: str, settings: str) -> str | None:
     server = json.loads(text.splitlines()[-1])
     if server["port"] == 0:
         return None
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server["host"], server["host"])  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server["host"], server["host"])  # noqa: S104 - only compared
     return f"http{'s' if server['is_secure'] else ''}://{host}:{server['port']}/healthz"
 
 
@@ -295,8 +295,8 @@ def look(board: Board, address: str | None) -> Health:
     elif address is not None:
         try:
             # The box's own certificate is nobody's business on the way to itself.
-            context = ssl._create_unverified_context() if address[4] == "s" else None  # noqa: S323, SLF001
-            with urllib.request.urlopen(address, timeout=_ANSWER_S, context=context) as answer:  # noqa: S310
+            context = ssl._create_unverified_context() if address[4] == "s" else None  # noqa: S323, SLF001 - see above
+            with urllib.request.urlopen(address, timeout=_ANSWER_S, context=context) as answer:  # noqa: S310 - our own box
                 answer.read()
         except (OSError, urllib.error.URLError) as error:
             problems.append(f"{address} does not answer: {error}")
