@@ -36,7 +36,7 @@ def test_strangers_are_spoken_of_only_where_they_were_shown():
     assert "pictures without a lesion were not shown to it." in written()
     text = written(metrics={"novelty_auroc_photographs": FIGURE})
     assert "were not shown" not in text
-    assert "| novelty_auroc_photographs | 0.801 |" in text
+    assert "| novelty_auroc_photographs | 0.8010 |" in text
 
 
 def test_every_item_of_the_checklists_leads_to_a_file():

@@ -17,7 +17,9 @@ from training.evaluate.out_of_distribution.photographs import load_photographs
 from training.evaluate.out_of_distribution.scores import Outputs, fitted_scores
 from training.evaluate.out_of_distribution.study import (
     Looks,
+    broken_frames,
     figures,
+    look,
     look_at_cases,
     look_at_strangers,
 )
@@ -65,10 +67,9 @@ def measure(model: Path, source: Source, *, photographs: Path, elsewhere: Sequen
     )
     cases = {part: pictures.chosen(part) for part in (VALIDATION, CALIBRATION, TEST)}
     looks = {part: look_at_cases(classifier, cases[part]) for part in cases}
-    gathered = load_photographs(photographs)
-    strangers, kinds = look_at_strangers(classifier, cases[TEST], gathered)
+    strangers, kinds = look_at_strangers(classifier, cases[TEST], load_photographs(photographs))
     # Scores are compared on the validation part alone, so that the test part chooses nothing.
-    strangers_to_compare, _ = look_at_strangers(classifier, cases[VALIDATION], gathered)
+    broken = look(classifier, broken_frames(cases[VALIDATION])[0])
     lesions = np.array([pictures.split.group_of[case.image_id] for case in cases[TEST]])
     found = figures(looks[TEST], cases[TEST], lesions, strangers)
     part = pictures.prepared(pictures.chosen(TRAIN), manifest.preprocess)
@@ -86,7 +87,7 @@ def measure(model: Path, source: Source, *, photographs: Path, elsewhere: Sequen
             _strangers(found, strangers),
             _real(found, looks, others),
             _kinds(kinds),
-            _scores(training, part.diagnosis_N, looks, strangers_to_compare),
+            _scores(training, part.diagnosis_N, looks, strangers | {"broken_frames": broken}),
         ]
     )
 
