@@ -8,6 +8,7 @@ that was not yet written to its disk: what a card does that lies about its own w
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -288,8 +289,9 @@ def run_to(machine, step, verb):
         over.set()
 
     threading.Thread(target=read, daemon=True).start()
-    # A box that serves has no end: when it stands nowhere, it has begun.
-    over.wait((30 if name == "serve" else 60) * PATIENCE)
+    # A box that serves has no end: when it answers, it stood nowhere.
+    with contextlib.suppress(TimeoutError):
+        wait_for(lambda: over.is_set() or (name == "serve" and answers(machine)), 90)
     process.kill()
     return said[0] if said else UNDER_WAY
 
