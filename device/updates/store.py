@@ -58,7 +58,7 @@ class Outcome:
 
     entry: Installed
     has_changed: bool
-    """False where this model is the current one already."""
+    """False where this model is the current one already, and its file is whole."""
     is_forced: bool
     """Whether it is one that only *force* lets in."""
 
@@ -247,8 +247,8 @@ class ModelStore:
         entry = _entry(bundle, _file_name(bundle, content))
         with self._changing() as choice:
             if choice.current == entry:
-                self.open(entry)  # What is there is what came.
-                return Outcome(entry=entry, has_changed=False, is_forced=False)
+                has_changed = self._mend(entry, content, choice)
+                return Outcome(entry=entry, has_changed=has_changed, is_forced=False)
             is_forced = self._check_version(entry, choice, force=force)
             proven = self._prove(content)
             if (proven.name, proven.version, proven.sha256) != (
@@ -269,6 +269,25 @@ class ModelStore:
             self._save(chosen)
             self._clean(chosen)
         return Outcome(entry=entry, has_changed=True, is_forced=is_forced)
+
+    def _mend(self, entry: Installed, content: bytes, choice: Choice) -> bool:
+        """
+        Put the current model's file back if it is gone or damaged; whether it was.
+
+        The bytes are those that were proved once, so a model that was kept is not put on trial
+        again.  A trial begins anew at the next start: the box may have found the damage, gone back
+        and been unable to write that down, and then nobody tried this model.
+        """
+        try:
+            self.open(entry)
+        except (BundleError, UpdateError) as error:
+            _log.warning("event=model.mended model=%r detail=%r", entry.words, str(error))
+        else:
+            return False
+        self._put(self.folder / entry.file, content)
+        if choice.trial is not None:
+            self._save(choice.model_copy(update={"trial": "waiting"}))
+        return True
 
     def _check_version(self, entry: Installed, choice: Choice, *, force: bool) -> bool:
         """Refuse what is not newer; returns whether only *force* let it pass."""
