@@ -90,6 +90,8 @@ class ModelStore:
         self._shipped = shipped
         self.gave_up: str | None = None
         """Which model was given up through this object."""
+        self.began: Installed | None = None
+        """Whose trial began through this object; it may end in order unless it failed."""
 
     def choice(self) -> Choice:
         """
@@ -163,7 +165,7 @@ class ModelStore:
                 _log.error("event=model.unusable model=%r detail=%r", entry.words, str(error))
                 instead_of = instead_of or f"{entry.words}: {error}"
                 if is_start:
-                    self.give_up(entry, str(error))
+                    self.give_up_at_start(entry, str(error))
             else:
                 yield Candidate(
                     source=source,
@@ -196,18 +198,27 @@ class ModelStore:
 
         What is no more on trial stays: it may be the keys or the disk that fail, and both can be
         mended.
+
+        Raises:
+            UpdateError: It cannot be written down; the next start goes back all the same, as from
+                a trial that did not end in order.
         """
-        try:
-            with self._changing() as choice:
-                if choice.current != entry or choice.trial is None:
-                    return False
-                self._save(_back(choice, why))
-        except UpdateError as error:
-            _log.error("event=model.return_not_noted detail=%r", str(error))
-            return False
+        if self.began == entry:
+            self.began = None
+        with self._changing() as choice:
+            if choice.current != entry or choice.trial is None:
+                return False
+            self._save(_back(choice, why))
         self.gave_up = entry.words
         _log.error("event=model.given_up model=%r detail=%r", entry.words, why)
         return True
+
+    def give_up_at_start(self, entry: Installed, why: str) -> None:
+        """Do the same, and go on if it cannot be written down: another model runs already."""
+        try:
+            self.give_up(entry, why)
+        except UpdateError as error:
+            _log.error("event=model.return_not_noted detail=%r", str(error))
 
     def roll_back(self, *, to_shipped: bool = False) -> Choice:
         """
@@ -326,6 +337,8 @@ class ModelStore:
             with self._changing() as choice:
                 if choice.trial == "waiting":
                     chosen = choice.model_copy(update={"trial": "running"})
+                    # Before it is written: the box may be stopped right behind.
+                    self.began = choice.current
                     self._save(chosen)
                     return chosen
                 chosen = _back(choice, CRASHED)
