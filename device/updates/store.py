@@ -184,6 +184,15 @@ class ModelStore:
             if choice.current == entry and choice.trial == "running":
                 self._save(choice.model_copy(update={"trial": "waiting"}))
 
+    def end_begun(self) -> None:
+        """Note the same of the model whose trial began through this object, if one did."""
+        if self.began is None:
+            return
+        try:
+            self.end(self.began)
+        except UpdateError as error:
+            _log.error("event=model.end_not_noted detail=%r", str(error))
+
     def mark_good(self, entry: Installed) -> bool:
         """End the trial of *entry* for good; whether it was on trial."""
         with self._changing() as choice:

@@ -117,15 +117,6 @@ class Updater:
         if trial is not None:
             trial.report(part, problem)
 
-    def end(self) -> None:
-        """Note that the box ends in order."""
-        if self._store is None or self._store.began is None:
-            return
-        try:
-            self._store.end(self._store.began)
-        except EdgeDermError as error:
-            _log.error("event=model.end_not_noted detail=%r", str(error))
-
     def _install(
         self,
         store: ModelStore,
