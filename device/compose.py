@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from device.history import Archive
     from device.service.daemon import Hooks
     from device.service.notify import Notifier
-    from device.updates.updater import Updater
+    from device.updates.store import ModelStore
 
 _log = logging.getLogger(__name__)
 STUCK_STATUS = 75
@@ -284,6 +284,9 @@ def appliance(
             lines = PANELS[settings.panel.kind](settings.panel)
             panel = stack.enter_context(PanelThread(lines, shown_s=settings.panel.answer_s))
         models = open_models(settings.model)
+        if models is not None:
+            # Before a trial begins, which is before its model is loaded.
+            stack.push(partial(_end_trial, models))
         classifier, candidate = load_model(settings.model, models, is_start=True)
         archive = open_history(settings.history, repairs=True)
         if settings.history.keep_pictures:
@@ -303,7 +306,6 @@ def appliance(
             restart=restart,
             note=partial(_note, archive),
         )
-        stack.push(partial(_end_trial, updater))
         bulletin = Bulletin(archive.record)
         worker = stack.enter_context(
             Worker(
@@ -412,10 +414,11 @@ def _see_noted(act: str, done: Future[None]) -> None:
         _log.error("event=audit.not_noted act=%r detail=%r", act, str(done.exception()))
 
 
-def _end_trial(updater: Updater, kind: type[BaseException] | None, *_: object) -> None:
+def _end_trial(models: ModelStore, kind: type[BaseException] | None, *_: object) -> None:
     """Go on with a trial at the next start, unless the box ends in a way that it should not."""
-    if kind is None:
-        updater.end()
+    # The two are how a start is stopped: by a signal, or by a key.
+    if kind is None or issubclass(kind, (SystemExit, KeyboardInterrupt)):
+        models.end_begun()
 
 
 def open_tokens(settings: ServerSettings) -> TokenKeeping:
@@ -501,16 +504,18 @@ def serve(settings: Settings) -> None:
 
     def give_up(why: str) -> None:
         reasons.append(why)
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        if signal.getsignal(signal.SIGTERM) is _stop_starting:
             _end_stuck(why)  # Nothing is served yet: the signal would be an end without a status.
         os.kill(os.getpid(), signal.SIGTERM)
 
     def restart(why: str) -> None:
         restarts.append(why)
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        if signal.getsignal(signal.SIGTERM) is _stop_starting:
             _start_again(why, notifier)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    # Until the server takes the signal over: by default it would end the process like a crash.
+    signal.signal(signal.SIGTERM, _stop_starting)
     with appliance(settings, give_up=give_up, restart=restart, notifier=notifier) as parts:
         serve_until_stopped(
             build_application(parts, settings),
@@ -523,6 +528,11 @@ def serve(settings: Settings) -> None:
         _end_stuck(reasons[0])
     if restarts:
         _start_again(restarts[0], notifier)
+
+
+def _stop_starting(*_: object) -> None:
+    """End a box in order that does not serve yet, or no more."""
+    raise SystemExit(0)
 
 
 def _hooks(parts: Appliance, notifier: Notifier) -> Hooks:

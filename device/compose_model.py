@@ -231,7 +231,7 @@ def load_model(
             _log.error("event=model.unusable model=%r detail=%r", candidate.entry.words, str(error))
             instead_of = instead_of or f"{candidate.entry.words}: {error}"
             if is_start:
-                models.give_up(candidate.entry, str(error))
+                models.give_up_at_start(candidate.entry, str(error))
     raise ModelError(
         field="file", expected="a model", found="none", remedy="install the software again"
     )

@@ -8,6 +8,7 @@ costs no more than one that is refused for another reason.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_OFFSET = 24
 _PNG_CHUNK_BYTES = 12
 """Of length, kind and checksum."""
+_MOST_SCANS = 64
+"""Each scan of a JPEG goes over all pixels again, whatever its size; a progressive one has ten."""
+_MOST_SEGMENTS = 4096
+"""Metadata come in segments of up to 64 KiB, so that a whole upload of them has 256."""
+_SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
+"""Its marker: no stuffed 255, no restart within a scan, nothing without a length but the ends."""
+_END_OF_IMAGE, _START_OF_SCAN = b"\xff\xd9", b"\xff\xda"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +56,9 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
         max_pixels: Most pixels that may be unpacked.
 
     Raises:
-        DecodeError: Empty, neither JPEG nor PNG, too many pixels, a PNG that ends early, animated,
-            more than 8 bits a channel, CMYK, or with a transparent colour.
+        DecodeError: Empty, neither JPEG nor PNG, too many pixels, a PNG that ends early, a JPEG of
+            too many scans, animated, more than 8 bits a channel, CMYK, or with a transparent
+            colour.
     """
     if not encoded:
         raise DecodeError(DecodeFault.EMPTY, "picture refused: expected a file, found no bytes")
@@ -87,6 +96,8 @@ def read_header(encoded: bytes, *, max_pixels: int) -> Header:
         raise _unsupported("one still picture", f"an animation of {frames} frames")
     if kind == "PNG":
         _check_png(encoded)
+    else:
+        _check_scans(encoded)
     if mode not in _OPAQUE_MODES | _ALPHA_MODES:
         raise _unsupported("a gray or RGB picture of 8 bits a channel", f"mode {mode}")
     if has_transparent_color:
@@ -120,6 +131,28 @@ def _check_png(encoded: bytes) -> None:
             "picture refused: expected a whole PNG file, found one that ends early or is damaged; "
             "send it again",
         )
+
+
+def _check_scans(encoded: bytes) -> None:
+    """
+    Refuse a JPEG of more scans than any camera writes.
+
+    A scan of 42 bytes may stand for all pixels of a picture, so a file of 300 KB could keep the
+    decoder at work for a minute.  The markers are read as libjpeg reads them, up to the end of the
+    (first) picture: a thumbnail, or a film that a phone put behind, has none that count.
+    """
+    scans, start = 0, 2  # Behind the marker of the picture's start.
+    for _ in range(_MOST_SEGMENTS):
+        found = _SEGMENT.search(encoded, start)
+        if found is None or found.group() == _END_OF_IMAGE:
+            return
+        scans += found.group() == _START_OF_SCAN
+        if scans > _MOST_SCANS:
+            raise _unsupported(f"a JPEG of at most {_MOST_SCANS} scans", "more")
+        # The length counts itself.  One that is too short skips nothing more.
+        length = int.from_bytes(encoded[found.end() : found.end() + 2], "big")
+        start = found.end() + max(2, length)
+    raise _unsupported(f"a JPEG of at most {_MOST_SEGMENTS} segments", "more")
 
 
 def _orientation(image: Image.Image) -> int:

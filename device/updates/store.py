@@ -58,7 +58,7 @@ class Outcome:
 
     entry: Installed
     has_changed: bool
-    """False where this model is the current one already."""
+    """False where this model is the current one already, and its file is whole."""
     is_forced: bool
     """Whether it is one that only *force* lets in."""
 
@@ -90,6 +90,8 @@ class ModelStore:
         self._shipped = shipped
         self.gave_up: str | None = None
         """Which model was given up through this object."""
+        self.began: Installed | None = None
+        """Whose trial began through this object; it may end in order unless it failed."""
 
     def choice(self) -> Choice:
         """
@@ -163,7 +165,7 @@ class ModelStore:
                 _log.error("event=model.unusable model=%r detail=%r", entry.words, str(error))
                 instead_of = instead_of or f"{entry.words}: {error}"
                 if is_start:
-                    self.give_up(entry, str(error))
+                    self.give_up_at_start(entry, str(error))
             else:
                 yield Candidate(
                     source=source,
@@ -182,6 +184,15 @@ class ModelStore:
             if choice.current == entry and choice.trial == "running":
                 self._save(choice.model_copy(update={"trial": "waiting"}))
 
+    def end_begun(self) -> None:
+        """Note the same of the model whose trial began through this object, if one did."""
+        if self.began is None:
+            return
+        try:
+            self.end(self.began)
+        except UpdateError as error:
+            _log.error("event=model.end_not_noted detail=%r", str(error))
+
     def mark_good(self, entry: Installed) -> bool:
         """End the trial of *entry* for good; whether it was on trial."""
         with self._changing() as choice:
@@ -196,18 +207,27 @@ class ModelStore:
 
         What is no more on trial stays: it may be the keys or the disk that fail, and both can be
         mended.
+
+        Raises:
+            UpdateError: It cannot be written down; the next start goes back all the same, as from
+                a trial that did not end in order.
         """
-        try:
-            with self._changing() as choice:
-                if choice.current != entry or choice.trial is None:
-                    return False
-                self._save(_back(choice, why))
-        except UpdateError as error:
-            _log.error("event=model.return_not_noted detail=%r", str(error))
-            return False
+        if self.began == entry:
+            self.began = None
+        with self._changing() as choice:
+            if choice.current != entry or choice.trial is None:
+                return False
+            self._save(_back(choice, why))
         self.gave_up = entry.words
         _log.error("event=model.given_up model=%r detail=%r", entry.words, why)
         return True
+
+    def give_up_at_start(self, entry: Installed, why: str) -> None:
+        """Do the same, and go on if it cannot be written down: another model runs already."""
+        try:
+            self.give_up(entry, why)
+        except UpdateError as error:
+            _log.error("event=model.return_not_noted detail=%r", str(error))
 
     def roll_back(self, *, to_shipped: bool = False) -> Choice:
         """
@@ -247,8 +267,8 @@ class ModelStore:
         entry = _entry(bundle, _file_name(bundle, content))
         with self._changing() as choice:
             if choice.current == entry:
-                self.open(entry)  # What is there is what came.
-                return Outcome(entry=entry, has_changed=False, is_forced=False)
+                has_changed = self._mend(entry, content, choice)
+                return Outcome(entry=entry, has_changed=has_changed, is_forced=False)
             is_forced = self._check_version(entry, choice, force=force)
             proven = self._prove(content)
             if (proven.name, proven.version, proven.sha256) != (
@@ -269,6 +289,25 @@ class ModelStore:
             self._save(chosen)
             self._clean(chosen)
         return Outcome(entry=entry, has_changed=True, is_forced=is_forced)
+
+    def _mend(self, entry: Installed, content: bytes, choice: Choice) -> bool:
+        """
+        Put the current model's file back if it is gone or damaged; whether it was.
+
+        The bytes are those that were proved once, so a model that was kept is not put on trial
+        again.  A trial begins anew at the next start: the box may have found the damage, gone back
+        and been unable to write that down, and then nobody tried this model.
+        """
+        try:
+            self.open(entry)
+        except (BundleError, UpdateError) as error:
+            _log.warning("event=model.mended model=%r detail=%r", entry.words, str(error))
+        else:
+            return False
+        self._put(self.folder / entry.file, content)
+        if choice.trial is not None:
+            self._save(choice.model_copy(update={"trial": "waiting"}))
+        return True
 
     def _check_version(self, entry: Installed, choice: Choice, *, force: bool) -> bool:
         """Refuse what is not newer; returns whether only *force* let it pass."""
@@ -307,6 +346,8 @@ class ModelStore:
             with self._changing() as choice:
                 if choice.trial == "waiting":
                     chosen = choice.model_copy(update={"trial": "running"})
+                    # Before it is written: the box may be stopped right behind.
+                    self.began = choice.current
                     self._save(chosen)
                     return chosen
                 chosen = _back(choice, CRASHED)

@@ -66,6 +66,8 @@ class Updater:
         self._lock = threading.Lock()
         self.is_updating = False
         """Whether a model is being installed, or was and the box is about to restart."""
+        self._is_restarting = False
+        """Whether a failed trial has asked for it: a second signal would cut the end short."""
         self._entry: Installed | None = None
         self._trial: TrialWatch | None = None
         if candidate is not None and candidate.is_on_trial:
@@ -115,15 +117,6 @@ class Updater:
         if trial is not None:
             trial.report(part, problem)
 
-    def end(self) -> None:
-        """Note that the box ends in order."""
-        if self._store is None or self._entry is None:
-            return
-        try:
-            self._store.end(self._entry)
-        except EdgeDermError as error:
-            _log.error("event=model.end_not_noted detail=%r", str(error))
-
     def _install(
         self,
         store: ModelStore,
@@ -157,23 +150,36 @@ class Updater:
         self.is_updating = False
         self._show_updating(is_updating=False)
 
-    def _good(self) -> None:
+    def _good(self) -> bool:
+        """Keep the model; whether its trial is over."""
         if self._store is None or self._entry is None:
-            return
+            return True
         try:
-            self._store.mark_good(self._entry)
+            is_kept = self._store.mark_good(self._entry)
         except EdgeDermError as error:
             _log.error("event=model.good_not_noted detail=%r", str(error))
-            return
-        self._note("model kept", self._entry.words, BOX)
+            return False
+        if is_kept:
+            self._note("model kept", self._entry.words, BOX)
         self._trial = None
+        return True
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str) -> bool:
+        """Give the model up and restart, once; whether it was written down."""
         if self._store is None or self._entry is None:
-            return
-        if self._store.give_up(self._entry, why):
+            return True
+        is_written = was_on_trial = True
+        try:
+            was_on_trial = self._store.give_up(self._entry, why)
+        except EdgeDermError as error:
+            is_written = False  # The next start goes back all the same.
+            _log.error("event=model.return_not_noted detail=%r", str(error))
+        if is_written and was_on_trial:
             self._note("model given up", self._entry.words, BOX)
+        if was_on_trial and not self._is_restarting:
+            self._is_restarting = True
             self._restart(f"{self._entry.words} failed while on trial")
+        return is_written
 
 
 def act_of(outcome: Outcome) -> str:

@@ -145,6 +145,48 @@ def test_an_end_in_order_goes_on_with_the_trial_and_time_ends_it(box):
     assert (model["version"], model["is_on_trial"]) == (NEWEST, False)
 
 
+STOPPED_AT = """
+import sys, time
+from device import cli
+from device.classifier import OnnxClassifier
+from device.history import Archive
+
+def waits(*_):
+    print("waits", flush=True)
+    time.sleep(60)
+
+if sys.argv[1] == "model":
+    OnnxClassifier.self_test = waits
+else:
+    Archive.__enter__ = waits
+sys.exit(cli.main(["serve"]))
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_box_that_is_stopped_while_it_starts_goes_on_with_the_trial(
+    box, number, status, tmp_path, monkeypatch
+):
+    """While its model loads, and while its history opens: the server hears no signals yet."""
+    for name, value in box.environment.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "new.edm"
+    path.write_bytes(a_real_bundle(NEWEST))
+    assert cli.main(["model", "install", str(path)]) == 0
+    record = tmp_path / "state" / "models" / "installed.json"
+    for place in ("model", "history"):
+        with subprocess.Popen(
+            [sys.executable, "-c", STOPPED_AT, place],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as box.process:
+            assert box.process.stdout.readline() == "waits\n"
+            assert json.loads(record.read_text())["trial"] == "running"
+            assert box.end(number) == status
+        assert json.loads(record.read_text())["trial"] == "waiting"
+
+
 def test_a_refused_model_leaves_the_box_answering(box):
     box.start()
     status, body = box.ask("/model", body=a_bundle(b"no graph", version="9.0.0"), method="PUT")

@@ -1,6 +1,7 @@
 """A box that says it is ready has done everything once."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args
 
 import cv2
@@ -27,6 +28,16 @@ def test_loading_warms_up_decoding_and_the_working_copy(module, name, tmp_path, 
     monkeypatch.setattr(module, name, spy)
     classifier = compose.load_classifier(ModelSettings(path=a_model_file(tmp_path / "model.onnx")))
     assert max(sides) >= 4 * classifier.manifest.preprocess.side_px
+
+
+@pytest.mark.parametrize(
+    ("kind", "goes_on"),
+    [(None, True), (SystemExit, True), (KeyboardInterrupt, True), (RuntimeError, False)],
+)
+def test_a_trial_goes_on_only_after_an_end_in_order(kind, goes_on):
+    ended = []
+    compose._end_trial(SimpleNamespace(end_begun=lambda: ended.append(True)), kind)
+    assert bool(ended) is goes_on
 
 
 @pytest.mark.parametrize("board", BOARDS)

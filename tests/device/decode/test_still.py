@@ -2,6 +2,7 @@
 
 import io
 import resource
+import time
 import tracemalloc
 import zlib
 
@@ -228,6 +229,57 @@ def test_vignettes_and_bars_are_not_damage(seed, quality):
         content = encoded(Image.fromarray(pixels), quality=quality)
         for enough_px in (512, 64):
             decode(content, max_pixels=MAX_PIXELS, enough_px=enough_px)
+
+
+def with_scans(content, times):
+    """Repeat the last scan of a JPEG."""
+    end = len(content) - 2
+    return content[:end] + times * content[content.rindex(b"\xff\xda") : end] + b"\xff\xd9"
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_they_are_gone_over():
+    """Each costs as much as all pixels, and a few bytes: minutes of work in a small file."""
+    content = with_scans(encoded(Image.new("RGB", (5000, 5000)), progressive=True), 100)
+    began_s = time.process_time()
+    assert fault_of(content) is DecodeFault.UNSUPPORTED
+    assert time.process_time() - began_s < 0.5
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_the_scans_of_a_usual_jpeg_are_not_too_many(options):
+    content = encoded(picture(), **options)
+    scans = content.count(b"\xff\xda")
+    assert fault_of(with_scans(content, 65 - scans)) is DecodeFault.UNSUPPORTED
+    for times in (0, 64 - scans) if options else (0,):
+        result = decode(with_scans(content, times), max_pixels=MAX_PIXELS, enough_px=512)
+        assert result.shape == (150, 200, 3)
+
+
+@pytest.mark.parametrize("fill", [b"", b"\xff\xff", b"\xff\x00", b"\xff\xd0", b"\xff\x01"])
+def test_scans_are_found_behind_whatever_the_decoder_passes_over(fill):
+    content = encoded(picture(), progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    content = content[:-2] + 100 * (fill + scan) + b"\xff\xd9"
+    assert fault_of(content) is DecodeFault.UNSUPPORTED
+
+
+@pytest.mark.parametrize("small", [b"\xff\xfe\x00\x02", b"\xff\x01"])
+def test_looking_for_scans_is_no_long_work_either(small):
+    content = encoded(picture(), progressive=True)
+    place = content.rindex(b"\xff\xda")
+    content = content[:place] + 10**6 * small + content[place:]
+    began_s = time.process_time()
+    if small[1] == 1:
+        read_header(content, max_pixels=MAX_PIXELS)  # No segment, and nothing to the decoder.
+    else:
+        assert fault_of(content) is DecodeFault.UNSUPPORTED
+    assert time.process_time() - began_s < 0.5
+
+
+def test_scans_within_a_thumbnail_or_behind_the_picture_do_not_count():
+    """A phone puts its thumbnail before the picture, and a film or a second picture behind it."""
+    content = encoded(picture(), comment=100 * b"\xff\xda") + 100 * b"\xff\xda"
+    assert decode(content, max_pixels=MAX_PIXELS, enough_px=512).shape == (150, 200, 3)
 
 
 def test_a_picture_of_a_few_pixels_is_refused():

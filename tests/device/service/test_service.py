@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures._base import DoneAndNotDoneFutures
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -393,6 +394,65 @@ def test_a_busy_worker_is_not_a_broken_one():
         assert worker.problem() is None
         gate.set()
         first.result(timeout=30)
+
+
+@contextmanager
+def a_worker_whose_card_waits():
+    """Its record blocks until the gate is opened; one picture is at it."""
+    gate, waits = threading.Event(), threading.Event()
+
+    def record(capture, answer):
+        waits.set()
+        gate.wait(30)
+        return replace(answer, result_id="1")
+
+    classifier = ScriptedClassifier()
+    with Worker(classifier, record=record, max_pixels=10**6, waiting=2) as worker:
+        picture = worker.submit(a_capture())
+        assert waits.wait(30)
+        try:
+            yield worker, classifier, gate
+        finally:
+            gate.set()
+        picture.result(timeout=30)
+
+
+def test_a_test_that_a_slow_card_keeps_waiting_blames_no_model(monkeypatch):
+    monkeypatch.setattr("device.service.worker._SELF_TEST_TIMEOUT_S", 0.1)
+    with a_worker_whose_card_waits() as (worker, classifier, gate):
+        assert worker.problem() is None
+        classifier.error = ModelError(field="golden", expected=1, found=2, remedy="install it")
+        assert worker.problem() is None  # What nobody waits for any more is not run later.
+        gate.set()
+        while worker.pending:
+            time.sleep(0.01)
+        monkeypatch.setattr("device.service.worker._SELF_TEST_TIMEOUT_S", 30.0)
+        assert "install it" in worker.problem()
+
+
+def test_a_test_that_begins_late_has_its_whole_time(monkeypatch):
+    monkeypatch.setattr("device.service.worker._SELF_TEST_TIMEOUT_S", 1.0)
+    with a_worker_whose_card_waits() as (worker, classifier, gate):
+        classifier.self_test = lambda: time.sleep(0.6)
+        threading.Timer(0.7, gate.set).start()
+        assert worker.problem() is None
+
+
+def test_a_model_that_does_not_answer_is_told(monkeypatch):
+    monkeypatch.setattr("device.service.worker._SELF_TEST_TIMEOUT_S", 0.1)
+    gate = threading.Event()
+    classifier = ScriptedClassifier()
+    classifier.self_test = lambda: gate.wait(30)
+    with a_worker(classifier) as worker:
+        assert "does not answer" in worker.problem()
+        gate.set()
+
+
+def test_a_picture_that_never_ends_is_the_models_fault(monkeypatch):
+    monkeypatch.setattr("device.service.worker._SELF_TEST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("device.service.worker.LONGEST_TURN_S", 0.05)
+    with a_worker_whose_card_waits() as (worker, _, _):
+        assert "does not answer" in worker.problem()
 
 
 def test_an_answer_comes_out_with_the_id_under_which_it_was_recorded():

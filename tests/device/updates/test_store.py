@@ -105,6 +105,66 @@ def test_the_same_bundle_twice_is_no_change(shelf):
     assert shelf.proofs == 1
 
 
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("harm", ["damaged", "gone", "link"])
+def test_a_current_model_whose_file_is_spoilt_is_put_back(shelf, harm, force):
+    shelf.good(ONE)
+    entry = shelf.good(TWO)
+    before = shelf.store.choice()
+    path = shelf.store.folder / entry.file
+    path.unlink()
+    if harm == "damaged":
+        path.write_bytes(TWO[:-100])
+    elif harm == "link":
+        path.symlink_to(shelf.folder / "elsewhere")
+    assert shelf.versions(is_start=True) == ["1.0.0", "shipped"]
+    outcome = shelf.store.install(TWO, force=force)
+    assert (outcome.entry, outcome.has_changed, outcome.is_forced) == (entry, True, False)
+    assert shelf.store.choice() == before
+    assert shelf.versions(is_start=True) == ["2.0.0", "1.0.0", "shipped"]
+    assert not shelf.store.install(TWO, force=force).has_changed
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_model_on_trial_whose_file_is_spoilt_is_put_back_and_tried_anew(shelf, is_begun, force):
+    shelf.good(ONE)
+    entry = shelf.store.install(TWO, force=False).entry
+    if is_begun:
+        assert shelf.versions(is_start=True)[0] == "2.0.0"
+    (shelf.store.folder / entry.file).unlink()
+    assert shelf.store.install(TWO, force=force).has_changed
+    choice = shelf.store.choice()
+    assert (choice.trial, choice.previous.version) == ("waiting", "1.0.0")
+    for first in ("2.0.0", "1.0.0"):  # A crash still gives it up.
+        assert shelf.versions(is_start=True)[0] == first
+
+
+def test_a_model_that_was_given_up_for_its_file_is_installed_as_a_new_one(shelf):
+    shelf.good(ONE)
+    entry = shelf.store.install(TWO, force=False).entry
+    (shelf.store.folder / entry.file).write_bytes(b"")
+    assert shelf.versions(is_start=True) == ["1.0.0", "shipped"]
+    assert shelf.store.install(TWO, force=False).has_changed
+    choice = shelf.store.choice()
+    assert (choice.trial, choice.previous.version) == ("waiting", "1.0.0")
+    assert shelf.proofs == 3
+
+
+def test_what_cannot_be_put_back_is_told(shelf, monkeypatch):
+    entry = shelf.good(ONE)
+    before = shelf.store.choice()
+    (shelf.store.folder / entry.file).unlink()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("device.updates.store.put", full)
+    with pytest.raises(UpdateError, match="No space left"):
+        shelf.store.install(ONE, force=False)
+    assert shelf.store.choice() == before
+
+
 @pytest.mark.parametrize("version", ["1.0.0", "0.9.0"])
 def test_what_is_not_newer_is_refused_unless_forced(shelf, version):
     shelf.good(ONE)

@@ -114,7 +114,7 @@ def test_a_trial_that_is_over_keeps_the_model(shelf):
     assert shelf.store.choice().trial is None
     ((act, _, actor),) = box.notes
     assert (act, actor) == ("model kept", "box")
-    box.updater.end()
+    box.store.end_begun()
     assert shelf.versions(is_start=True)[0] == "1.0.0"
 
 
@@ -125,7 +125,7 @@ def test_a_fault_on_trial_returns_at_once(shelf):
     box.updater.report("model", "the model does not answer")
     assert box.notes[0][0] == "model given up"
     assert len(box.restarts) == 1
-    box.updater.end()
+    box.store.end_begun()
     running = Box(shelf).updater.running()
     assert (running.version, running.is_on_trial) == ("1.0.0", False)
     assert running.instead_of.endswith("the model does not answer")
@@ -152,23 +152,65 @@ def test_an_end_in_order_goes_on_with_the_trial(shelf):
     for _ in range(2):
         box = Box(shelf)
         assert box.updater.running().is_on_trial
-        box.updater.end()
+        box.store.end_begun()
 
 
-def test_a_disk_that_fails_is_told_and_nothing_else(shelf, monkeypatch, caplog):
+def full(*_):
+    raise UpdateError("models: expected to write, found no room")
+
+
+def test_a_good_model_is_kept_as_soon_as_the_disk_takes_it(shelf, monkeypatch, caplog):
     shelf.store.install(ONE, force=False)
     box = Box(shelf)
-
-    def full(*_):
-        raise UpdateError("models: expected to write, found no room")
-
-    monkeypatch.setattr(box.store, "_save", full)
     box.now_s = 600
-    box.updater.report("model", None)
-    box.updater.end()
-    assert box.updater.running().is_on_trial
+    with monkeypatch.context() as patch:
+        patch.setattr(box.store, "_save", full)
+        box.updater.report("model", None)
+        box.store.end_begun()
+        assert box.updater.running().is_on_trial
     assert "event=model.good_not_noted" in caplog.text
     assert "event=model.end_not_noted" in caplog.text
+    assert box.notes == []
+    for _ in range(2):
+        box.updater.report("model", None)
+    assert [act for act, _, _ in box.notes] == ["model kept"]
+    assert not box.updater.running().is_on_trial
+    assert shelf.store.choice().trial is None
+
+
+@pytest.mark.parametrize("is_full_for_good", [False, True])
+def test_a_failing_model_goes_whether_or_not_the_disk_takes_it(
+    shelf, is_full_for_good, monkeypatch, caplog
+):
+    shelf.good(ONE)
+    shelf.store.install(TWO, force=False)
+    box = Box(shelf)
+    with monkeypatch.context() as patch:
+        patch.setattr(box.store, "_save", full)
+        for problem in ("the model does not answer", None):
+            box.updater.report("model", problem)
+    assert "event=model.return_not_noted" in caplog.text
+    assert (len(box.restarts), box.notes) == (1, [])
+    if not is_full_for_good:
+        box.updater.report("model", None)
+        assert len(box.restarts) == 1
+        assert [act for act, _, _ in box.notes] == ["model given up"]
+    box.store.end_begun()  # With room again, but this model is not to be tried another time.
+    if is_full_for_good:
+        monkeypatch.setattr(type(box.store), "_save", full)
+    assert Box(shelf).updater.running().version == "1.0.0"
+
+
+def test_only_what_was_on_trial_is_noted(shelf):
+    """Somebody went back by the command line meanwhile."""
+    for problem in (None, "the model does not answer"):
+        shelf.good(ONE)
+        shelf.store.install(TWO, force=False)
+        box = Box(shelf)
+        shelf.store.roll_back()
+        box.now_s = 600
+        box.updater.report("model", problem)
+        assert (box.notes, box.restarts) == ([], [])
 
 
 def test_no_thread_is_left(shelf):
