@@ -25,7 +25,7 @@ from typing_extensions import Self
 
 from device.core.errors import BusyError, EdgeDermError, HistoryError, HistoryFault, NotReadyError
 from device.core.manifest import PreprocessSpec
-from device.core.ports import JobThread, MakeJobThread
+from device.core.ports import HistoryUse, JobThread, MakeJobThread
 from device.core.results import (
     Annotation,
     AuditEntry,
@@ -93,8 +93,7 @@ class Archive:
         software_version: Goes into every row.
         keep_days: Results older than this are deleted; 0 keeps them whatever their age.
         keep_bytes: The oldest results go when the database holds more.
-        repairs: Whether a damaged database is moved aside and a missing one made, as the box
-            itself does; otherwise both are errors.
+        use: What for, and so what may change by opening it.
         now: UTC.
 
     Threads: any; entering and leaving belong to the one that composes.
@@ -109,7 +108,7 @@ class Archive:
         software_version: str,
         keep_days: int,
         keep_bytes: int,
-        repairs: bool,
+        use: HistoryUse,
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.path = folder / FILE_NAME
@@ -117,7 +116,7 @@ class Archive:
         self._software_version = software_version
         self._keep_days = keep_days
         self._keep_bytes = keep_bytes
-        self._repairs = repairs
+        self._use = use
         self._now = now
         self._writer: JobThread = make_thread("history", waiting=_WAITING, finish=self._close)
         self._reader: JobThread = make_thread("history-reader", waiting=_WAITING)
@@ -149,7 +148,7 @@ class Archive:
         given.  Where nothing is repaired, it is an error at once.
 
         Raises:
-            HistoryError: *repairs* is off, and the database cannot be opened.
+            HistoryError: It is opened to look only, and the database cannot be opened.
         """
         self._writer.__enter__()
         self._reader.__enter__()
@@ -158,7 +157,7 @@ class Archive:
         except FutureTimeoutError:
             _log.warning("event=history.opening_late waited_s=%g", _OPENING_S)
         except HistoryError as error:
-            if not self._repairs:
+            if self._use is HistoryUse.LOOK:
                 self.__exit__(None, None, None)
                 raise
             _log.error("event=history.unusable detail=%r", str(error))
@@ -417,7 +416,7 @@ class Archive:
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None:
             return self._connection
-        if not self._repairs:
+        if self._use is HistoryUse.LOOK:
             with reading(self.path):  # It must be there.
                 pass
             self._connection = self._open()
@@ -455,6 +454,8 @@ class Archive:
 
     def _plan_tidying(self) -> None:
         """Queue what may wait until nobody waits for an answer.  The writer's thread."""
+        if self._use is not HistoryUse.BOX:
+            return
         every_s = _ERASE_AGAIN_S if self._must_erase else _TIDY_EVERY_S
         is_due = time.monotonic() - self._tidied_s >= every_s
         if is_due or self._logged_bytes >= _LOG_BYTES:

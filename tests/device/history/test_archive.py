@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from device.core.document import AnswerDocument
 from device.core.errors import BusyError, HistoryError, HistoryFault, ResultNotFoundError
 from device.core.manifest import DIAGNOSES
+from device.core.ports import HistoryUse
 from device.core.results import Annotation, ResultFilter
 from device.core.values import Decision, ModelIdentity, QualityReport, Reason, Result
 from device.history import archive as archive_module
@@ -248,7 +249,7 @@ class TestDamage:
 
     def test_the_command_line_moves_nothing(self, tmp_path):
         (tmp_path / "history.sqlite").write_bytes(b"no database" * 100)
-        with pytest.raises(HistoryError, match="damaged"), a_history(tmp_path, repairs=False):
+        with pytest.raises(HistoryError, match="damaged"), a_history(tmp_path, use=HistoryUse.LOOK):
             pass
         assert [path.name for path in tmp_path.iterdir()] == ["history.sqlite"]
 
@@ -351,7 +352,7 @@ class TestStorageThatFails:
     def test_the_command_line_makes_no_database(self, tmp_path):
         with (
             pytest.raises(HistoryError, match=r"history \(missing\)"),
-            a_history(tmp_path, repairs=False),
+            a_history(tmp_path, use=HistoryUse.LOOK),
         ):
             pass
         assert list(tmp_path.iterdir()) == []
@@ -380,15 +381,26 @@ class TestTidying:
             page = archive.page(ResultFilter(), cursor=None, limit=9).result(30)
         assert [result.sequence for result in page.results] == [5, 4, 3]
 
+    def test_only_the_box_tidies(self, tmp_path):
+        long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+        with a_history(tmp_path, keep_days=0) as archive:
+            for _ in range(3):
+                archive.record(a_capture(), an_answer(captured_at=long_ago))
+        for use in (HistoryUse.LOOK, HistoryUse.RESTORE, HistoryUse.BOX):
+            with a_history(tmp_path, use=use) as archive:
+                assert archive.problem() is None
+                for _ in range(3):  # One batch after another, each planned by the one before.
+                    archive._writer.submit(lambda: None).result(30)
+                page = archive.page(ResultFilter(), cursor=None, limit=9).result(30)
+            assert len(page.results) == (0 if use is HistoryUse.BOX else 3)
+
     def test_pruning_by_hand_takes_all_batches(self, tmp_path):
         now = datetime(2026, 3, 1, tzinfo=UTC)
         with a_history(tmp_path, keep_days=0) as archive:
             for _ in range(100):
                 archive.record(a_capture(), an_answer(captured_at=now))
-        with a_history(tmp_path, keep_days=1, repairs=False) as archive:
-            archive._writer.submit(lambda: None).result(30)
-            left = len(archive.page(ResultFilter(), cursor=None, limit=200).result(30).results)
-            assert archive.prune().result(30) <= left
+        with a_history(tmp_path, keep_days=1, use=HistoryUse.LOOK) as archive:
+            assert archive.prune().result(30) == 100
             assert archive.page(ResultFilter(), cursor=None, limit=9).result(30).results == ()
 
     def test_an_erasure_that_a_reader_holds_up_is_told_and_tried_again(
