@@ -88,7 +88,7 @@ def _note(settings: Settings, act: str, subject: str) -> None:
     from device import compose
 
     try:
-        with compose.open_history(settings.history, HistoryUse.RESTORE) as archive:
+        with compose.open_history(settings.history, HistoryUse.NOTE) as archive:
             archive.note(act, subject, actor=ACTOR).result()
     except EdgeDermError as error:
         print(f"done, but not in the audit trail: {error}", file=sys.stderr)

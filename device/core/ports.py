@@ -276,6 +276,9 @@ class HistoryUse(Enum):
 
     LOOK = auto()
     """It must be there and whole; nothing is made and nothing erased unasked."""
+    NOTE = auto()
+    """A missing database is made; a damaged one is an error and stays where it is, since a running
+    box may be writing to it."""
     RESTORE = auto()
     """A missing database is made, a damaged one moved aside."""
     BOX = auto()

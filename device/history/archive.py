@@ -3,7 +3,8 @@ The history as the rest of the box sees it: one thread that writes, one that rea
 
 Fills the role ``History`` and gives the worker what it records answers with.  A database that
 failed is closed and opened again with the next answer; one that is damaged is moved aside, and a
-new one takes its place.
+new one takes its place.  Where another program moved it aside, the box goes on with the file that
+took its place.
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ from device.history import pictures, store
 from device.history.backup import back_up, restore
 from device.history.database import (
     FILE_NAME,
+    alone,
     check,
     check_room,
     empty_log,
+    file_at,
     move_aside,
     open_writer,
     reading,
@@ -117,12 +120,14 @@ class Archive:
         self._keep_days = keep_days
         self._keep_bytes = keep_bytes
         self._use = use
+        self._repairs = use in {HistoryUse.RESTORE, HistoryUse.BOX}
         self._now = now
         self._writer: JobThread = make_thread("history", waiting=_WAITING, finish=self._close)
         self._reader: JobThread = make_thread("history-reader", waiting=_WAITING)
         self._keep: Callable[[Capture], pictures.KeptPicture] | None = None
         # Below here: the writer's thread alone.
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._is_damaged = False
         self._logged_bytes = 0
         self._tidied_s = -_TIDY_EVERY_S
@@ -148,7 +153,7 @@ class Archive:
         given.  Where nothing is repaired, it is an error at once.
 
         Raises:
-            HistoryError: It is opened to look only, and the database cannot be opened.
+            HistoryError: It is opened to look or to note only, and the database cannot be opened.
         """
         self._writer.__enter__()
         self._reader.__enter__()
@@ -157,7 +162,7 @@ class Archive:
         except FutureTimeoutError:
             _log.warning("event=history.opening_late waited_s=%g", _OPENING_S)
         except HistoryError as error:
-            if self._use is HistoryUse.LOOK:
+            if not self._repairs:
                 self.__exit__(None, None, None)
                 raise
             _log.error("event=history.unusable detail=%r", str(error))
@@ -339,7 +344,8 @@ class Archive:
         """Take back a copy, see :func:`device.history.backup.restore`."""
 
         def work(connection: sqlite3.Connection) -> int:
-            count = restore(connection, self.path, source, self._stamp(actor))
+            with alone(self.path):
+                count = restore(connection, self.path, source, self._stamp(actor))
             self._erase(connection)
             return count
 
@@ -415,23 +421,27 @@ class Archive:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None:
-            return self._connection
+            if file_at(self.path) == self._file:
+                return self._connection
+            # Moved away, by a restore on the command line say.  SQLite would go on writing to it
+            # under its new name, where nobody looks for an answer.
+            _log.warning("event=history.followed detail='another file is in its place'")
+            self._close()
         if self._use is HistoryUse.LOOK:
             with reading(self.path):  # It must be there.
                 pass
-            self._connection = self._open()
-            return self._connection
-        aside = None
-        try:
-            if self._is_damaged:
+        with alone(self.path):
+            aside = None
+            try:
+                if self._repairs and self._is_damaged and file_at(self.path) == self._file:
+                    aside = move_aside(self.path, self._now())
                 self._is_damaged = False
+                self._connection = self._open()
+            except HistoryError as error:
+                if not self._repairs or error.fault is not HistoryFault.DAMAGED:
+                    raise
                 aside = move_aside(self.path, self._now())
-            self._connection = self._open()
-        except HistoryError as error:
-            if error.fault is not HistoryFault.DAMAGED:
-                raise
-            aside = move_aside(self.path, self._now())
-            self._connection = self._open()
+                self._connection = self._open()
         if aside is not None:
             with translated(self.path), transaction(self._connection):
                 store.audit(self._connection, "damaged", aside.name, self._stamp(_BOX))
@@ -442,6 +452,7 @@ class Archive:
         try:
             with translated(self.path):
                 check(connection)
+            self._file = file_at(self.path)
         except BaseException:
             connection.close()
             raise

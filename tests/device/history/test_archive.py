@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 import time
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -247,11 +248,72 @@ class TestDamage:
             "history.sqlite.damaged-20260301T000000Z-2",
         ]
 
-    def test_the_command_line_moves_nothing(self, tmp_path):
+    @pytest.mark.parametrize("use", [HistoryUse.LOOK, HistoryUse.NOTE])
+    def test_who_looks_or_notes_moves_nothing(self, tmp_path, use):
         (tmp_path / "history.sqlite").write_bytes(b"no database" * 100)
-        with pytest.raises(HistoryError, match="damaged"), a_history(tmp_path, use=HistoryUse.LOOK):
+        with pytest.raises(HistoryError, match="damaged"), a_history(tmp_path, use=use):
             pass
         assert [path.name for path in tmp_path.iterdir()] == ["history.sqlite"]
+
+    def test_damage_found_by_who_notes_moves_nothing_with_the_next_note(
+        self, tmp_path, monkeypatch
+    ):
+        real = store.audit
+        faults = [sqlite3.DatabaseError("database disk image is malformed")]
+
+        def audit(*arguments):
+            if faults:
+                raise faults.pop()
+            real(*arguments)
+
+        monkeypatch.setattr(store, "audit", audit)
+        with a_history(tmp_path, use=HistoryUse.NOTE) as archive:
+            with pytest.raises(HistoryError, match="damaged"):
+                archive.note("token added", "x", actor="t").result(30)
+            archive.note("token added", "x", actor="t").result(30)
+        assert [path.name for path in tmp_path.iterdir()] == ["history.sqlite"]
+
+    def test_one_that_was_moved_away_under_the_box_is_followed(self, archive, record, caplog):
+        before = record(source="before")
+        aside = database.move_aside(archive.path, datetime.now(UTC))
+        after = record(source="after")
+        assert "event=history.followed" in caplog.text
+        assert archive.result(after).result(30).source == "after"
+        archive.__exit__(None, None, None)
+        for path, source in ((archive.path, "after"), (aside, "before")):
+            with database.reading(path) as connection:
+                found = connection.execute("SELECT source FROM result").fetchall()
+            assert found == [(source,)]
+        assert before != after
+
+    def test_one_that_took_the_place_of_a_damaged_one_is_not_moved(self, tmp_path, monkeypatch):
+        real = store.insert
+        faults = [sqlite3.DatabaseError("database disk image is malformed")]
+
+        def insert(*arguments):
+            if faults:
+                raise faults.pop()
+            return real(*arguments)
+
+        with a_history(tmp_path) as box:
+            monkeypatch.setattr(store, "insert", insert)
+            with pytest.raises(HistoryError, match="damaged"):
+                box.record(a_capture(), an_answer())
+            database.move_aside(box.path, datetime.now(UTC))
+            with a_history(tmp_path, use=HistoryUse.RESTORE) as other:
+                other.record(a_capture(), an_answer())
+            assert box.record(a_capture(), an_answer()).result_id.startswith("00000002-")
+        assert len(list(tmp_path.glob("history.sqlite.damaged-*Z"))) == 1
+
+    def test_while_another_program_moves_it_nobody_opens_one(self, archive):
+        with database.alone(archive.path):
+            database.move_aside(archive.path, datetime.now(UTC))
+            noted = archive.note("token added", "x", actor="t")
+            with pytest.raises(FutureTimeoutError):
+                noted.result(0.2)
+            assert not archive.path.exists()
+        noted.result(30)
+        assert [entry.act for entry in archive.audit_trail().result(30)] == ["token added"]
 
 
 class TestStorageThatFails:
@@ -349,6 +411,11 @@ class TestStorageThatFails:
         with pytest.raises(sqlite3.IntegrityError):
             archive.record(a_capture(), an_answer())
 
+    def test_who_notes_makes_one(self, tmp_path):
+        with a_history(tmp_path, use=HistoryUse.NOTE) as archive:
+            archive.note("token added", "x", actor="t").result(30)
+            assert [entry.subject for entry in archive.audit_trail().result(30)] == ["x"]
+
     def test_the_command_line_makes_no_database(self, tmp_path):
         with (
             pytest.raises(HistoryError, match=r"history \(missing\)"),
@@ -386,7 +453,7 @@ class TestTidying:
         with a_history(tmp_path, keep_days=0) as archive:
             for _ in range(3):
                 archive.record(a_capture(), an_answer(captured_at=long_ago))
-        for use in (HistoryUse.LOOK, HistoryUse.RESTORE, HistoryUse.BOX):
+        for use in HistoryUse:  # The box is the last.
             with a_history(tmp_path, use=use) as archive:
                 assert archive.problem() is None
                 for _ in range(3):  # One batch after another, each planned by the one before.
