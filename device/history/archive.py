@@ -346,7 +346,7 @@ class Archive:
         def work(connection: sqlite3.Connection) -> int:
             with alone(self.path):
                 count = restore(connection, self.path, source, self._stamp(actor))
-            self._erase(connection)
+                self._erase(connection)
             return count
 
         return self._write(work)
