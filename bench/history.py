@@ -24,6 +24,7 @@ from bench.pictures import large_picture
 from bench.process import written
 from device.compose import load_classifier, open_history
 from device.core.manifest import PreprocessSpec
+from device.core.ports import HistoryUse
 from device.core.results import ResultFilter
 from device.core.stopwatch import Recorder
 from device.core.values import Answer, Capture
@@ -92,7 +93,7 @@ def remember(
 ) -> dict[str, object]:
     """Record *count* answers in a new history, with pictures if their *spec* is given."""
     spent_ns = []
-    archive = open_history(HistorySettings(path=folder), repairs=True)
+    archive = open_history(HistorySettings(path=folder), HistoryUse.BOX)
     if spec is not None:
         archive.keep_pictures(spec, longest_px=1024, max_pixels=25_000_000)
     before = written()

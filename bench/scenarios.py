@@ -37,7 +37,7 @@ from bench.results import (
 from bench.samples import summarize
 from bench.turns import in_turns
 from device.compose import load_classifier, open_history
-from device.core.ports import SelfTestingClassifier
+from device.core.ports import HistoryUse, SelfTestingClassifier
 from device.core.values import Answer, Capture, Pixels
 from device.preprocess import prepare
 from device.settings import HistorySettings, ModelSettings, Settings
@@ -231,7 +231,7 @@ def with_history(
     """Measure a path that ends in a new history in *folder*, or in /tmp."""
     with (
         tempfile.TemporaryDirectory(dir=folder) as name,
-        open_history(HistorySettings(path=Path(name)), repairs=True) as archive,
+        open_history(HistorySettings(path=Path(name)), HistoryUse.BOX) as archive,
     ):
         return measure(Way(classifier, archive.record))
 

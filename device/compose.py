@@ -23,7 +23,14 @@ from device.compose_model import load_model, open_models
 from device.core.access import TokenKeeping
 from device.core.board import PanelLines
 from device.core.errors import CameraError, DecodeError, EdgeDermError, SettingsError
-from device.core.ports import Appliance, Application, Camera, Readiness, SelfTestingClassifier
+from device.core.ports import (
+    Appliance,
+    Application,
+    Camera,
+    HistoryUse,
+    Readiness,
+    SelfTestingClassifier,
+)
 from device.core.values import Capture, QualityReport
 from device.panel.lines import Lines
 from device.settings import (
@@ -195,14 +202,13 @@ def load_classifier(settings: ModelSettings) -> SelfTestingClassifier:
     return load_model(settings, open_models(settings), is_start=False)[0]
 
 
-def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
+def open_history(settings: HistorySettings, use: HistoryUse) -> Archive:
     """
     Make the history, to be entered.
 
     Args:
         settings: Where it is and how much of it is kept.
-        repairs: Whether a missing database is made and a damaged one moved aside, as the box
-            does when it starts; otherwise entering raises HistoryError.
+        use: What for; to look only, entering raises HistoryError where there is none.
     """
     from device.history import Archive
     from device.service.clock import SystemClock
@@ -215,7 +221,7 @@ def open_history(settings: HistorySettings, *, repairs: bool) -> Archive:
         software_version=__version__,
         keep_days=settings.keep_days,
         keep_bytes=settings.keep_bytes,
-        repairs=repairs,
+        use=use,
     )
 
 
@@ -288,7 +294,7 @@ def appliance(
             # Before a trial begins, which is before its model is loaded.
             stack.push(partial(_end_trial, models))
         classifier, candidate = load_model(settings.model, models, is_start=True)
-        archive = open_history(settings.history, repairs=True)
+        archive = open_history(settings.history, HistoryUse.BOX)
         if settings.history.keep_pictures:
             archive.keep_pictures(
                 classifier.manifest.preprocess,

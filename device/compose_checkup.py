@@ -21,6 +21,7 @@ from device.compose import (
 )
 from device.compose_model import load_model, open_models
 from device.core.checkup import Finding
+from device.core.ports import HistoryUse
 from device.settings import HistorySettings, PanelSettings, ServerSettings, Settings
 
 
@@ -128,7 +129,7 @@ def _check_panel(settings: PanelSettings) -> Finding:
 def _check_history(settings: HistorySettings) -> Finding:
     from device.service import checkup
 
-    archive = open_history(settings, repairs=False)
+    archive = open_history(settings, HistoryUse.LOOK)
     if not archive.path.exists():
         return checkup.ok("history", f"{archive.path} will be made at the first start")
     with archive:

@@ -31,6 +31,7 @@ from device.core.manifest import (
     Resize,
     TrainingRecord,
 )
+from device.core.ports import HistoryUse
 from device.core.values import (
     Answer,
     Capture,
@@ -211,14 +212,14 @@ def an_answer(**changes: Any) -> Answer:
 
 
 def a_history(folder: Path, **changes: Any) -> Archive:
-    """A history in *folder*, to be entered; it trusts its clock."""
+    """A history in *folder* as the box has it, to be entered; it trusts its clock."""
     fields: dict[str, Any] = {
         "make_thread": QueueThread,
         "is_clock_trusted": lambda: True,
         "software_version": "0.1.0",
         "keep_days": 365,
         "keep_bytes": 2**30,
-        "repairs": True,
+        "use": HistoryUse.BOX,
     }
     return Archive(folder, **{**fields, **changes})
 

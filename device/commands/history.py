@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from device.core.errors import HistoryError, HistoryFault, SettingsError
-from device.core.ports import HistoryKeeping
+from device.core.ports import HistoryKeeping, HistoryUse
 from device.core.results import MOST_RESULTS, ResultFilter
 from device.settings import load_settings
 
@@ -60,8 +60,8 @@ def run(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.settings)
     # A restore is what helps where there is no history yet, or a damaged one.
-    repairs = options.history_verb == "restore"
-    with compose.open_history(settings.history, repairs=repairs) as archive:
+    use = HistoryUse.RESTORE if options.history_verb == "restore" else HistoryUse.LOOK
+    with compose.open_history(settings.history, use) as archive:
         VERBS[options.history_verb](archive, options)
     return 0
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from device.core.errors import EdgeDermError
+from device.core.ports import HistoryUse
 from device.settings import Settings, load_settings
 
 ACTOR = "command line"
@@ -135,7 +136,7 @@ def _note(settings: Settings, act: str, subject: str) -> None:
     from device import compose
 
     try:
-        with compose.open_history(settings.history, repairs=True) as archive:
+        with compose.open_history(settings.history, HistoryUse.NOTE) as archive:
             archive.note(act, subject, actor=ACTOR).result()
     except EdgeDermError as error:
         print(f"done, but not in the audit trail: {error}", file=sys.stderr)

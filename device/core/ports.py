@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -268,6 +269,21 @@ class History(Protocol):
     def note(self, act: str, subject: str, *, actor: str) -> Future[None]:
         """Put into the audit trail that somebody did something to the box."""
         ...
+
+
+class HistoryUse(Enum):
+    """What a history is opened for, and so what opening it may change."""
+
+    LOOK = auto()
+    """It must be there and whole; nothing is made and nothing erased unasked."""
+    NOTE = auto()
+    """A missing database is made; a damaged one is an error and stays where it is, since a running
+    box may be writing to it."""
+    RESTORE = auto()
+    """A missing database is made, a damaged one moved aside."""
+    BOX = auto()
+    """The same, and what is too old or too much goes by itself: by the settings of the box, so a
+    command, which may have others, is never this."""
 
 
 class HistoryKeeping(History, Protocol):

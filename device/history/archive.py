@@ -3,7 +3,8 @@ The history as the rest of the box sees it: one thread that writes, one that rea
 
 Fills the role ``History`` and gives the worker what it records answers with.  A database that
 failed is closed and opened again with the next answer; one that is damaged is moved aside, and a
-new one takes its place.
+new one takes its place.  Where another program moved it aside, the box goes on with the file that
+took its place.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing_extensions import Self
 
 from device.core.errors import BusyError, EdgeDermError, HistoryError, HistoryFault, NotReadyError
 from device.core.manifest import PreprocessSpec
-from device.core.ports import JobThread, MakeJobThread
+from device.core.ports import HistoryUse, JobThread, MakeJobThread
 from device.core.results import (
     Annotation,
     AuditEntry,
@@ -40,9 +41,11 @@ from device.history import pictures, store
 from device.history.backup import back_up, restore
 from device.history.database import (
     FILE_NAME,
+    alone,
     check,
     check_room,
     empty_log,
+    file_at,
     move_aside,
     open_writer,
     reading,
@@ -93,8 +96,7 @@ class Archive:
         software_version: Goes into every row.
         keep_days: Results older than this are deleted; 0 keeps them whatever their age.
         keep_bytes: The oldest results go when the database holds more.
-        repairs: Whether a damaged database is moved aside and a missing one made, as the box
-            itself does; otherwise both are errors.
+        use: What for, and so what may change by opening it.
         now: UTC.
 
     Threads: any; entering and leaving belong to the one that composes.
@@ -109,7 +111,7 @@ class Archive:
         software_version: str,
         keep_days: int,
         keep_bytes: int,
-        repairs: bool,
+        use: HistoryUse,
         now: Callable[[], datetime] = now_utc,
     ) -> None:
         self.path = folder / FILE_NAME
@@ -117,13 +119,15 @@ class Archive:
         self._software_version = software_version
         self._keep_days = keep_days
         self._keep_bytes = keep_bytes
-        self._repairs = repairs
+        self._use = use
+        self._repairs = use in {HistoryUse.RESTORE, HistoryUse.BOX}
         self._now = now
         self._writer: JobThread = make_thread("history", waiting=_WAITING, finish=self._close)
         self._reader: JobThread = make_thread("history-reader", waiting=_WAITING)
         self._keep: Callable[[Capture], pictures.KeptPicture] | None = None
         # Below here: the writer's thread alone.
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._is_damaged = False
         self._logged_bytes = 0
         self._tidied_s = -_TIDY_EVERY_S
@@ -149,7 +153,7 @@ class Archive:
         given.  Where nothing is repaired, it is an error at once.
 
         Raises:
-            HistoryError: *repairs* is off, and the database cannot be opened.
+            HistoryError: It is opened to look or to note only, and the database cannot be opened.
         """
         self._writer.__enter__()
         self._reader.__enter__()
@@ -340,8 +344,9 @@ class Archive:
         """Take back a copy, see :func:`device.history.backup.restore`."""
 
         def work(connection: sqlite3.Connection) -> int:
-            count = restore(connection, self.path, source, self._stamp(actor))
-            self._erase(connection)
+            with alone(self.path):
+                count = restore(connection, self.path, source, self._stamp(actor))
+                self._erase(connection)
             return count
 
         return self._write(work)
@@ -416,23 +421,27 @@ class Archive:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is not None:
-            return self._connection
-        if not self._repairs:
+            if file_at(self.path) == self._file:
+                return self._connection
+            # Moved away, by a restore on the command line say.  SQLite would go on writing to it
+            # under its new name, where nobody looks for an answer.
+            _log.warning("event=history.followed detail='another file is in its place'")
+            self._close()
+        if self._use is HistoryUse.LOOK:
             with reading(self.path):  # It must be there.
                 pass
-            self._connection = self._open()
-            return self._connection
-        aside = None
-        try:
-            if self._is_damaged:
+        with alone(self.path):
+            aside = None
+            try:
+                if self._repairs and self._is_damaged and file_at(self.path) == self._file:
+                    aside = move_aside(self.path, self._now())
                 self._is_damaged = False
+                self._connection = self._open()
+            except HistoryError as error:
+                if not self._repairs or error.fault is not HistoryFault.DAMAGED:
+                    raise
                 aside = move_aside(self.path, self._now())
-            self._connection = self._open()
-        except HistoryError as error:
-            if error.fault is not HistoryFault.DAMAGED:
-                raise
-            aside = move_aside(self.path, self._now())
-            self._connection = self._open()
+                self._connection = self._open()
         if aside is not None:
             with translated(self.path), transaction(self._connection):
                 store.audit(self._connection, "damaged", aside.name, self._stamp(_BOX))
@@ -443,6 +452,7 @@ class Archive:
         try:
             with translated(self.path):
                 check(connection)
+            self._file = file_at(self.path)
         except BaseException:
             connection.close()
             raise
@@ -455,6 +465,8 @@ class Archive:
 
     def _plan_tidying(self) -> None:
         """Queue what may wait until nobody waits for an answer.  The writer's thread."""
+        if self._use is not HistoryUse.BOX:
+            return
         every_s = _ERASE_AGAIN_S if self._must_erase else _TIDY_EVERY_S
         is_due = time.monotonic() - self._tidied_s >= every_s
         if is_due or self._logged_bytes >= _LOG_BYTES:

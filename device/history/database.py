@@ -6,6 +6,7 @@ The only door to ``sqlite3`` is this room.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
@@ -88,6 +89,38 @@ def open_writer(path: Path, *, now_us: int) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """
+    Keep every other program from opening, moving or restoring the database during the block.
+
+    Else one could open what another is about to move, or remove a copy that it is making.
+    Whoever has the database open goes on.  Not to be nested: the inner one would wait for ever.
+
+    Raises:
+        HistoryError: The folder cannot be made or opened.
+    """
+    with translated(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with translated(path):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Tell which file has this name now: its device and number, or None without one."""
+    with translated(path):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+    return found.st_dev, found.st_ino
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ import pytest
 
 from device import cli, compose
 from device.camera.simulated import Faults, SimulatedCamera
+from device.core.ports import HistoryUse
 from tests.builders import a_model_file
 from tests.bundles import Signer, a_key_folder, a_real_bundle, newer
 
@@ -132,7 +133,7 @@ def test_settings_that_are_refused_are_the_first_finding(tmp_path, capsys):
 
 
 def test_a_history_that_was_made_is_opened_and_tried(settings, faults, capsys):
-    with compose.open_history(cli.load_settings(settings).history, repairs=True):
+    with compose.open_history(cli.load_settings(settings).history, HistoryUse.BOX):
         pass
     assert cli.main(["doctor", "--json", "--settings", str(settings)]) == 0
     assert "can be written" in findings(capsys.readouterr().out)["history"]["found"]

@@ -2,11 +2,15 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from device import cli
-from device.core.results import Annotation
+from device.core.ports import HistoryUse
+from device.core.results import Annotation, ResultFilter
 from tests.builders import a_capture, a_history, a_spec, an_answer
 
 pytestmark = pytest.mark.portable
@@ -132,6 +136,33 @@ def test_it_works_while_the_box_runs(ids, run, folder):
         assert run("list", "--limit", 1)[0]["id"] == newest
         run("delete", newest)
         assert archive.record(a_capture(), an_answer()).result_id.startswith("00000005-")
+
+
+def test_a_box_that_runs_follows_a_restore_of_a_damaged_history(folder, tmp_path):
+    """Found by the command and not yet by the box, which has the pages in its memory."""
+    with a_history(folder) as archive:
+        for _ in range(40):
+            archive.record(a_capture(), an_answer())
+        archive.back_up(tmp_path / "copy.sqlite", actor="t").result(30)
+    with a_history(folder) as box:
+        box.record(a_capture(), an_answer(source="before-the-restore"))
+        with box.path.open("r+b") as file:
+            for page in range(4, 12):
+                file.seek(page * 4096)
+                file.write(os.urandom(64))
+        # In a process of its own, as people do: locks and files of one process are shared.
+        words = [sys.executable, "-m", "device", "history", "restore", tmp_path / "copy.sqlite"]
+        subprocess.run(words, check=True, timeout=120)
+        (aside,) = folder.glob("history.sqlite.damaged-*Z")
+        after = box.record(a_capture(), an_answer(source="after-the-restore")).result_id
+        assert box.problem() is None
+        assert len(box.page(ResultFilter(), cursor=None, limit=99).result(30).results) == 41
+    assert list(folder.glob("history.sqlite.damaged-*Z")) == [aside]
+    kept = b"".join(path.read_bytes() for path in folder.glob(f"{aside.name}*"))
+    assert b"before-the-restore" in kept
+    with a_history(folder, use=HistoryUse.LOOK) as archive:
+        assert archive.result(after).result(30).source == "after-the-restore"
+        assert len(archive.page(ResultFilter(), cursor=None, limit=99).result(30).results) == 41
 
 
 def test_without_a_history_it_makes_none(complaint, folder):

@@ -63,6 +63,15 @@ def test_a_model_is_installed_listed_verified_and_rolled_back(state, bundle, cap
     ]
 
 
+def test_a_damaged_history_is_told_and_left_to_the_box(state, bundle, capsys):
+    state.mkdir(exist_ok=True)
+    (state / "history.sqlite").write_bytes(b"no database" * 100)
+    for words in (["install", str(bundle)], ["rollback"]):
+        assert cli.main(["model", *words]) == 0
+        assert "not in the audit trail: history (damaged)" in capsys.readouterr().err
+    assert [path.name for path in state.glob("history*")] == ["history.sqlite"]
+
+
 @pytest.mark.usefixtures("state")
 def test_the_same_again_changes_and_notes_nothing(bundle, capsys):
     say(capsys, "install", bundle)

@@ -68,6 +68,17 @@ def test_a_history_that_does_not_work_keeps_no_token_alive(state, capsys, monkey
     assert TokenFile(state).find(secret) is None
 
 
+def test_a_damaged_history_is_told_and_left_to_the_box(state, capsys):
+    """A running box may be writing to it: moved aside, its next answers would be lost."""
+    state.mkdir()
+    (state / "history.sqlite").write_bytes(b"no database" * 100)
+    assert cli.main(["token", "add", "front desk"]) == 0
+    said = capsys.readouterr()
+    assert TokenFile(state).find(said.out.strip()) is not None
+    assert "not in the audit trail: history (damaged)" in said.err
+    assert [path.name for path in state.glob("history*")] == ["history.sqlite"]
+
+
 @pytest.mark.parametrize("words", [["token"], ["token", "add"], ["token", "add", "x", "--role", "root"], ["token", "revoke"]])  # fmt: skip  # noqa: E501
 def test_wrong_usage_is_exit_status_two(words):
     with pytest.raises(SystemExit) as caught:

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 import time
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from device.core.document import AnswerDocument
 from device.core.errors import BusyError, HistoryError, HistoryFault, ResultNotFoundError
 from device.core.manifest import DIAGNOSES
+from device.core.ports import HistoryUse
 from device.core.results import Annotation, ResultFilter
 from device.core.values import Decision, ModelIdentity, QualityReport, Reason, Result
 from device.history import archive as archive_module
@@ -246,11 +248,72 @@ class TestDamage:
             "history.sqlite.damaged-20260301T000000Z-2",
         ]
 
-    def test_the_command_line_moves_nothing(self, tmp_path):
+    @pytest.mark.parametrize("use", [HistoryUse.LOOK, HistoryUse.NOTE])
+    def test_who_looks_or_notes_moves_nothing(self, tmp_path, use):
         (tmp_path / "history.sqlite").write_bytes(b"no database" * 100)
-        with pytest.raises(HistoryError, match="damaged"), a_history(tmp_path, repairs=False):
+        with pytest.raises(HistoryError, match="damaged"), a_history(tmp_path, use=use):
             pass
         assert [path.name for path in tmp_path.iterdir()] == ["history.sqlite"]
+
+    def test_damage_found_by_who_notes_moves_nothing_with_the_next_note(
+        self, tmp_path, monkeypatch
+    ):
+        real = store.audit
+        faults = [sqlite3.DatabaseError("database disk image is malformed")]
+
+        def audit(*arguments):
+            if faults:
+                raise faults.pop()
+            real(*arguments)
+
+        monkeypatch.setattr(store, "audit", audit)
+        with a_history(tmp_path, use=HistoryUse.NOTE) as archive:
+            with pytest.raises(HistoryError, match="damaged"):
+                archive.note("token added", "x", actor="t").result(30)
+            archive.note("token added", "x", actor="t").result(30)
+        assert [path.name for path in tmp_path.iterdir()] == ["history.sqlite"]
+
+    def test_one_that_was_moved_away_under_the_box_is_followed(self, archive, record, caplog):
+        before = record(source="before")
+        aside = database.move_aside(archive.path, datetime.now(UTC))
+        after = record(source="after")
+        assert "event=history.followed" in caplog.text
+        assert archive.result(after).result(30).source == "after"
+        archive.__exit__(None, None, None)
+        for path, source in ((archive.path, "after"), (aside, "before")):
+            with database.reading(path) as connection:
+                found = connection.execute("SELECT source FROM result").fetchall()
+            assert found == [(source,)]
+        assert before != after
+
+    def test_one_that_took_the_place_of_a_damaged_one_is_not_moved(self, tmp_path, monkeypatch):
+        real = store.insert
+        faults = [sqlite3.DatabaseError("database disk image is malformed")]
+
+        def insert(*arguments):
+            if faults:
+                raise faults.pop()
+            return real(*arguments)
+
+        with a_history(tmp_path) as box:
+            monkeypatch.setattr(store, "insert", insert)
+            with pytest.raises(HistoryError, match="damaged"):
+                box.record(a_capture(), an_answer())
+            database.move_aside(box.path, datetime.now(UTC))
+            with a_history(tmp_path, use=HistoryUse.RESTORE) as other:
+                other.record(a_capture(), an_answer())
+            assert box.record(a_capture(), an_answer()).result_id.startswith("00000002-")
+        assert len(list(tmp_path.glob("history.sqlite.damaged-*Z"))) == 1
+
+    def test_while_another_program_moves_it_nobody_opens_one(self, archive):
+        with database.alone(archive.path):
+            database.move_aside(archive.path, datetime.now(UTC))
+            noted = archive.note("token added", "x", actor="t")
+            with pytest.raises(FutureTimeoutError):
+                noted.result(0.2)
+            assert not archive.path.exists()
+        noted.result(30)
+        assert [entry.act for entry in archive.audit_trail().result(30)] == ["token added"]
 
 
 class TestStorageThatFails:
@@ -348,10 +411,15 @@ class TestStorageThatFails:
         with pytest.raises(sqlite3.IntegrityError):
             archive.record(a_capture(), an_answer())
 
+    def test_who_notes_makes_one(self, tmp_path):
+        with a_history(tmp_path, use=HistoryUse.NOTE) as archive:
+            archive.note("token added", "x", actor="t").result(30)
+            assert [entry.subject for entry in archive.audit_trail().result(30)] == ["x"]
+
     def test_the_command_line_makes_no_database(self, tmp_path):
         with (
             pytest.raises(HistoryError, match=r"history \(missing\)"),
-            a_history(tmp_path, repairs=False),
+            a_history(tmp_path, use=HistoryUse.LOOK),
         ):
             pass
         assert list(tmp_path.iterdir()) == []
@@ -380,15 +448,26 @@ class TestTidying:
             page = archive.page(ResultFilter(), cursor=None, limit=9).result(30)
         assert [result.sequence for result in page.results] == [5, 4, 3]
 
+    def test_only_the_box_tidies(self, tmp_path):
+        long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+        with a_history(tmp_path, keep_days=0) as archive:
+            for _ in range(3):
+                archive.record(a_capture(), an_answer(captured_at=long_ago))
+        for use in HistoryUse:  # The box is the last.
+            with a_history(tmp_path, use=use) as archive:
+                assert archive.problem() is None
+                for _ in range(3):  # One batch after another, each planned by the one before.
+                    archive._writer.submit(lambda: None).result(30)
+                page = archive.page(ResultFilter(), cursor=None, limit=9).result(30)
+            assert len(page.results) == (0 if use is HistoryUse.BOX else 3)
+
     def test_pruning_by_hand_takes_all_batches(self, tmp_path):
         now = datetime(2026, 3, 1, tzinfo=UTC)
         with a_history(tmp_path, keep_days=0) as archive:
             for _ in range(100):
                 archive.record(a_capture(), an_answer(captured_at=now))
-        with a_history(tmp_path, keep_days=1, repairs=False) as archive:
-            archive._writer.submit(lambda: None).result(30)
-            left = len(archive.page(ResultFilter(), cursor=None, limit=200).result(30).results)
-            assert archive.prune().result(30) <= left
+        with a_history(tmp_path, keep_days=1, use=HistoryUse.LOOK) as archive:
+            assert archive.prune().result(30) == 100
             assert archive.page(ResultFilter(), cursor=None, limit=9).result(30).results == ()
 
     def test_an_erasure_that_a_reader_holds_up_is_told_and_tried_again(

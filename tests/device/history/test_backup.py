@@ -2,10 +2,12 @@
 
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
 from device.core.errors import HistoryError, HistoryFault
+from device.core.ports import HistoryUse
 from device.core.results import Annotation, ResultFilter
 from device.history import backup as backup_module
 from tests.builders import a_capture, a_history, a_spec, an_answer
@@ -78,6 +80,29 @@ class TestBackup:
 
 
 class TestRestore:
+    def test_nobody_opens_the_database_meanwhile(self, archive, copy, monkeypatch):
+        """Opening removes unfinished copies, and a box that followed would answer into the old."""
+
+        def look():
+            with a_history(archive.path.parent, use=HistoryUse.LOOK):
+                pass
+
+        waiting = []
+        opener = threading.Thread(target=look)
+        real = backup_module._carry_over
+
+        def carry_over(live, prepared):
+            opener.start()
+            opener.join(0.3)
+            waiting.append(opener.is_alive())
+            real(live, prepared)
+
+        monkeypatch.setattr(backup_module, "_carry_over", carry_over)
+        assert archive.restore(copy, actor="t").result(30) == 3
+        opener.join(30)
+        assert waiting == [True]
+        assert not opener.is_alive()
+
     def test_it_brings_back_what_there_was(self, archive, record, copy):
         before = archive.page(ResultFilter(), cursor=None, limit=9).result(30)
         record()
