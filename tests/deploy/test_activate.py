@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -266,3 +268,43 @@ def test_a_first_release_has_nothing_to_go_back_to(machine):
     cut_while_watching(machine, "1.0", "a")
     assert activate.settle(machine.board)["state"] == "unchanged"
     assert machine.board.linked("current") == "1.0"
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Answers whoever asks."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_box(machine, monkeypatch):
+    machine.switch("1.0")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # Nobody is there.
+        try:
+            address = f"http://127.0.0.1:{server.server_port}/healthz"
+            assert activate.look(machine.board, address).problems == ()
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104 - the box's setting
+        ("::", "[::1]"),
+        ("fd00::7", "[fd00::7]"),
+        ("192.168.1.7", "192.168.1.7"),
+    ],
+)
+def test_the_box_is_asked_where_it_listens(machine, host, name):
+    answer = json.dumps({"host": host, "port": 8000, "is_secure": True})
+    machine.board.run = lambda command: (0, answer)
+    assert activate.look_ahead(machine.board, "1.0", "a") == f"https://{name}:8000/healthz"

@@ -139,6 +139,26 @@ def test_the_service_begins_no_connection(board):
     assert "sent" not in inside(board, program.format("127.0.0.1"), unit=False)
 
 
+def test_a_firewall_that_is_switched_off_stays_off_and_one_that_is_on_starts_with_the_box(
+    board, variables
+):
+    def restarted():
+        board.root("systemctl restart edgederm")
+        return board.root("systemctl is-active edgederm-firewall", check=False).strip()
+
+    board.root("systemctl stop edgederm-firewall")
+    assert restarted() == "active"
+    off = board.inventory({**variables, "appliance_firewall": False})
+    try:
+        board.play("deploy", off)
+        assert restarted() == "inactive"
+        _, counts = board.play("deploy", off)
+        assert counts["changed"] == 0
+    finally:
+        board.play("deploy", board.inventory(variables))
+    assert restarted() == "active"
+
+
 def test_the_state_is_the_services_alone(board):
     assert board.root("stat -c '%a %U' /var/lib/edgederm").strip() == "700 edgederm"
     assert "Permission denied" in board.root(

@@ -58,6 +58,23 @@ def to_shipped(board, token):
     wait_for(lambda: answers_with(board, token, shipped().manifest.version), RECOVERED_S)
 
 
+def test_an_update_that_lost_the_board_before_the_restart_is_ended_by_the_next_run(
+    board, token, inventory, tmp_path
+):
+    bundle = tmp_path / "arrived.edm"
+    bundle.write_bytes(a_real_bundle(newer(1)))
+    board.put_bytes(bundle.read_bytes(), "/srv/arrived.edm")
+    board.root("edgederm model install /srv/arrived.edm")
+    assert answers_with(board, token, shipped().manifest.version)
+    update = ("-e", f"model_bundle={bundle}")
+    _, counts = board.play("update-model", inventory, *update)
+    assert counts["changed"] == 1
+    assert answers_with(board, token, newer(1))
+    _, counts = board.play("update-model", inventory, *update)
+    assert (counts["changed"], counts["failed"]) == (0, 0)
+    to_shipped(board, token)
+
+
 def test_a_signed_model_reaches_the_board_and_answers(board, token, signed, inventory, times):
     assert answers_with(board, token, shipped().manifest.version)
     update = ("-e", f"model_bundle={signed['bundle']}")

@@ -51,6 +51,14 @@ def test_nothing_goes_out_but_to_this_machine(service):
     assert [value for key, value in service if key == "IPAddressAllow"] == ["localhost"]
 
 
+def test_the_firewall_is_started_with_the_box_only_where_it_is_on(service):
+    """The play brings the drop-in there, and takes it away elsewhere."""
+    assert "edgederm-firewall.service" not in [value for key, value in service if key == "Wants"]
+    assert options("edgederm.service.d/firewall.conf") == [("Wants", "edgederm-firewall.service")]
+    # Before it in any case.
+    assert "edgederm-firewall.service" in dict(service)["After"].split()
+
+
 def test_every_relaxation_of_a_drop_in_has_its_reason():
     for file in (UNITS / "edgederm.service.d").glob("*.conf"):
         lines = file.read_text().splitlines()

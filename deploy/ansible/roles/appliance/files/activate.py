@@ -254,7 +254,9 @@ def look_ahead(board: Board, release: str, settings: str) -> str | None:
     server = json.loads(text.splitlines()[-1])
     if server["port"] == 0:
         return None
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server["host"], server["host"])  # noqa: S104 - only compared
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server["host"], server["host"])  # noqa: S104 - only compared
+    if ":" in host:
+        host = f"[{host}]"
     return f"http{'s' if server['is_secure'] else ''}://{host}:{server['port']}/healthz"
 
 
@@ -296,7 +298,12 @@ def look(board: Board, address: str | None) -> Health:
         try:
             # The box's own certificate is nobody's business on the way to itself.
             context = ssl._create_unverified_context() if address[4] == "s" else None  # noqa: S323, SLF001 - see above
-            with urllib.request.urlopen(address, timeout=_ANSWER_S, context=context) as answer:  # noqa: S310 - our own box
+            opener = urllib.request.build_opener(
+                # Not by way of a proxy that the environment names: it does not know the box.
+                urllib.request.ProxyHandler({}),
+                urllib.request.HTTPSHandler(context=context),
+            )
+            with opener.open(address, timeout=_ANSWER_S) as answer:
                 answer.read()
         except (OSError, urllib.error.URLError) as error:
             problems.append(f"{address} does not answer: {error}")
