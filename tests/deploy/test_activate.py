@@ -31,6 +31,9 @@ class Machine:
 
     def add(self, name, does="works"):
         (self.board.releases / name).mkdir()
+        (self.board.releases / name / "pyvenv.cfg").write_text(
+            "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.13.5\n"
+        )
         self.does[name] = does
         os.utime(self.board.releases / name, (len(self.does), len(self.does)))
 
@@ -64,8 +67,11 @@ class Machine:
         if self.does[self.board.linked("current")] == "dies later":
             self.state["NRestarts"] = "3"
 
-    def switch(self, name, settings="a", *, restarts=False):
-        return activate.switch(self.board, name, settings, restarts=restarts)
+    def switch(self, name, settings="a", **options):
+        return activate.switch(self.board, name, settings, **options)
+
+    def sees(self, name):
+        return (self.board.releases / name / "pyvenv.cfg").read_text().splitlines()[1]
 
 
 @pytest.fixture
@@ -179,6 +185,55 @@ def test_the_same_release_is_started_anew_when_asked(machine):
     assert activate.again(machine.board)["state"] == "switched"
     assert machine.starts == [("1.0", "a")] * 2
     assert machine.board.linked("previous") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "etc/systemd/system/edgederm.service",
+        "etc/systemd/system/edgederm.service.d/limits.conf",
+        "etc/edgederm/key.pem",
+        "etc/edgederm/keys/operator.pub",
+    ],
+)
+def test_what_is_read_at_the_start_only_is_in_force_after_another_start(machine, name):
+    """Also if the run that brought it lost the board before it came to the start."""
+    file = machine.board.root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("as it was")
+    machine.switch("1.0")
+    assert machine.switch("1.0")["state"] == "unchanged"
+    file.write_text("as it is now")
+    assert machine.switch("1.0")["state"] == "switched"
+    assert machine.switch("1.0")["state"] == "unchanged"
+    file.unlink()
+    assert machine.switch("1.0")["state"] == "switched"
+    assert len(machine.starts) == 3
+
+
+def test_a_release_sees_the_systems_packages_from_the_switch_on(machine):
+    machine.switch("1.0", sees_system=False)
+    assert machine.switch("1.0", sees_system=True)["state"] == "switched"
+    assert machine.sees("1.0") == "include-system-site-packages = true"
+    assert machine.switch("1.0", sees_system=True)["state"] == "unchanged"
+    assert machine.switch("1.0")["state"] == "unchanged"
+
+
+def test_a_camera_that_fails_leaves_the_release_with_the_packages_that_it_saw(machine):
+    machine.switch("1.0", "camera A", sees_system=True)
+    machine.does["1.0"] = "dies"
+    machine.switch("1.0", "camera B", sees_system=False)
+    assert machine.sees("1.0") == "include-system-site-packages = true"
+
+
+def test_a_camera_whose_watch_was_cut_short_leaves_them_too(machine, monkeypatch):
+    machine.switch("1.0", "camera A", sees_system=True)
+    monkeypatch.setattr(activate, "start", lambda *_: pytest.fail("the power goes here"))
+    with pytest.raises(pytest.fail.Exception):
+        machine.switch("1.0", "camera B", sees_system=False)
+    assert machine.sees("1.0") == "include-system-site-packages = false"
+    assert activate.settle(machine.board)["state"] == "switched"
+    assert machine.sees("1.0") == "include-system-site-packages = true"
 
 
 def test_old_releases_go_but_never_those_that_are_needed(machine):

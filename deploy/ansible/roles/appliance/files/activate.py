@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -37,6 +38,17 @@ _PART = re.compile(r"(?:^|; )(model|camera|history): ")
 _ANSWER_S = 10.0
 _TRIAL = "on-trial.json"
 """What to go back to, as long as a release is watched; there after a power cut in that time."""
+_IN_FORCE = "in-force.sha256"
+"""Digest of what the service reads at its start only, as it was when it was started last."""
+_READ_AT_THE_START = (
+    "etc/systemd/system/edgederm.service",
+    "etc/systemd/system/edgederm.service.d/*",
+    "etc/edgederm/certificate.pem",
+    "etc/edgederm/key.pem",
+    "etc/edgederm/keys/*",
+    "opt/edgederm/current/pyvenv.cfg",
+)
+_SYSTEM_PACKAGES = re.compile(r"^include-system-site-packages *= *(\w+) *$", re.MULTILINE)
 _READ_SETTINGS = """
 import json, pathlib, sys
 from device.settings import load_settings
@@ -111,7 +123,9 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
         "--settle", action="store_true", help="at boot: back from one whose watch was cut short"
     )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="those that are there, else")
-    parser.add_argument("--restart", action="store_true", help="also when nothing changes")
+    parser.add_argument(
+        "--system-packages", choices=("true", "false"), help="whether the release sees apt's"
+    )
     parser.add_argument("--keep", type=int, default=3, metavar="N", help="releases; 3 if not said")
     parser.add_argument("--watch", type=float, default=10.0, metavar="S", help="10 if not said")
     options = parser.parse_args(arguments)
@@ -127,7 +141,8 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
             outcome = settle(board)
         else:
             settings = (options.settings or board.settings).read_text(encoding="utf-8")
-            outcome = switch(board, options.release, settings, restarts=options.restart)
+            sees = None if options.system_packages is None else options.system_packages == "true"
+            outcome = switch(board, options.release, settings, sees_system=sees)
             outcome["pruned"] = prune(board, options.keep)
     except BlockingIOError:
         outcome = {"state": "refused", "problems": ["another activation is under way"]}
@@ -140,9 +155,24 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     return 0 if outcome["state"] in {"unchanged", "switched"} else 1
 
 
-def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict[str, object]:
+def switch(
+    board: Board,
+    release: str,
+    settings: str,
+    *,
+    restarts: bool = False,
+    sees_system: bool | None = None,
+) -> dict[str, object]:
     """
     Make a release and settings the current ones, and return to those before if they are not well.
+
+    Args:
+        board: Where.
+        release: Folder of the release.
+        settings: Text of the settings.
+        restarts: Start anew also where nothing differs.
+        sees_system: Whether the release may import what the system's packages brought, as some
+            cameras need it; None leaves it as it is.
 
     Raises:
         ActivationError: Nothing was changed, because this release or these settings cannot work.
@@ -152,19 +182,28 @@ def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict
     if trial is not None:
         # A switch was killed in its watch: nothing says that what runs now is well.
         old_release, old_settings = trial["release"], trial["settings"]
+        old_sees: bool | None = trial["sees_system"]
         before: frozenset[str] | None = frozenset(trial["parts"])
     else:
         old_release = board.linked("current")
         old_settings = board.settings.read_text("utf-8") if board.settings.exists() else None
-        if (old_release, old_settings) == (release, settings) and not restarts:
+        old_sees = _sees_system(board, old_release) if old_release else None
+        is_same = (old_release, old_settings) == (release, settings)
+        is_same = is_same and sees_system in {None, old_sees} and _is_in_force(board)
+        if is_same and not restarts:
             health = look(board, address)
             if not health.problems and not health.parts & _ALWAYS_NEEDED:
                 return {"state": "unchanged", "problems": []}
         before = look(board, None).parts if old_release else None
     if old_release is not None and old_settings is not None:
-        kept = {"release": old_release, "settings": old_settings, "parts": sorted(before or ())}
+        kept = _Trial(
+            release=old_release,
+            settings=old_settings,
+            sees_system=old_sees,
+            parts=sorted(before or ()),
+        )
         _write(board.link(_TRIAL), json.dumps(kept), mode=0o600)
-    _put(board, release, settings)
+    _put(board, release, settings, sees_system=sees_system)
     problems = start(board, address, before)
     if not problems:
         if old_release not in {None, release}:
@@ -177,7 +216,7 @@ def switch(board: Board, release: str, settings: str, *, restarts: bool) -> dict
         board.run(["systemctl", "stop", UNIT])
         board.link("current").unlink(missing_ok=True)
         return {"state": "failed", "problems": problems, "journal": journal.splitlines()}
-    _put(board, old_release, old_settings)
+    _put(board, old_release, old_settings, sees_system=old_sees)
     _end_trial(board)
     again = start(board, look_ahead(board, old_release, old_settings), before)
     state = "failed" if again else "returned"
@@ -221,7 +260,7 @@ def settle(board: Board) -> dict[str, object]:
     if trial is None:
         return {"state": "unchanged", "problems": []}
     given_up = board.linked("current")
-    _put(board, trial["release"], trial["settings"])
+    _put(board, trial["release"], trial["settings"], sees_system=trial["sees_system"])
     _end_trial(board)
     return {"state": "switched", "problems": [f"{given_up} was not watched to the end"]}
 
@@ -270,10 +309,14 @@ def start(board: Board, address: str | None, before: frozenset[str] | None) -> l
         before: Parts that did not work before and so are not this release's fault; None where
             nothing ran, and a camera may still be missing.
     """
+    # Units that were brought by a run that ended early are not read yet.
+    board.run(["systemctl", "daemon-reload"])
     board.run(["systemctl", "reset-failed", UNIT])
+    digest = _digest(board)
     status, text = board.run(["systemctl", "restart", UNIT])
     if status:
         return [f"it does not start: {text.strip()}"]
+    _write(board.link(_IN_FORCE), digest)
     first = board.show()
     board.sleep(board.watch_s)
     last = board.show()
@@ -322,15 +365,47 @@ def prune(board: Board, keep: int) -> list[str]:
     return sorted(each.name for each in surplus)
 
 
-def _put(board: Board, release: str, settings: str) -> None:
+def _put(board: Board, release: str, settings: str, *, sees_system: bool | None) -> None:
     """Settings first: the link is what the service follows to its code, and switches at once."""
     _write(board.settings, settings)
+    if sees_system not in {None, _sees_system(board, release)}:
+        path = board.releases / release / "pyvenv.cfg"
+        line = f"include-system-site-packages = {str(sees_system).lower()}"
+        _write(path, _SYSTEM_PACKAGES.sub(line, path.read_text(encoding="utf-8")))
     _relink(board.link("current"), Path("releases") / release)
+
+
+def _sees_system(board: Board, release: str) -> bool | None:
+    """Return whether a release may import the system's packages; None if it does not say so."""
+    path = board.releases / release / "pyvenv.cfg"
+    said = _SYSTEM_PACKAGES.search(path.read_text(encoding="utf-8")) if path.exists() else None
+    return said[1].lower() == "true" if said else None
+
+
+def _digest(board: Board) -> str:
+    """Return one digest of all files that the service reads at its start only."""
+    found = hashlib.sha256()
+    for pattern in _READ_AT_THE_START:
+        for path in sorted(board.root.glob(pattern)):
+            if path.is_file():
+                content = path.read_bytes()
+                found.update(f"{path.relative_to(board.root)} {len(content)}\n".encode())
+                found.update(content)
+    return found.hexdigest()
+
+
+def _is_in_force(board: Board) -> bool:
+    """Return whether the service was started with the files that are there."""
+    try:
+        return board.link(_IN_FORCE).read_text(encoding="utf-8") == _digest(board)
+    except FileNotFoundError:
+        return False
 
 
 class _Trial(TypedDict):
     release: str
     settings: str
+    sees_system: bool | None
     parts: list[str]
     """Of the box, that did not work before."""
 
@@ -341,10 +416,11 @@ def _read_trial(board: Board) -> _Trial | None:
         kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    # An older version kept no parts.
+    # Older versions kept less.
     return _Trial(
         release=str(kept["release"]),
         settings=str(kept["settings"]),
+        sees_system=kept.get("sees_system"),
         parts=[str(part) for part in kept.get("parts", ())],
     )
 

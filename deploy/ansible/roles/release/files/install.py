@@ -2,7 +2,7 @@
 """
 Install a release from its archive, offline and by hashes, into a folder of its own.
 
-    edgederm-install ARCHIVE NAME [--system-packages]
+    edgederm-install ARCHIVE NAME
 
 The folder is complete when ``release.json`` is there, which is written last; whatever an earlier
 attempt left is removed.  Needs the system's Python and nothing else, not even pip: the archive
@@ -29,10 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Install a release from its archive.")
     parser.add_argument("archive", type=Path)
     parser.add_argument("name")
-    parser.add_argument(
-        "--system-packages", action="store_true",
-        help="let the release see what apt installed, such as picamera2",
-    )  # fmt: skip
     options = parser.parse_args(arguments)
     folder = RELEASES / options.name
     if (folder / "release.json").exists():
@@ -43,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=RELEASES.parent) as work:
         with tarfile.open(options.archive) as tar:
             unpack(tar, work)
-        install(folder, Path(work), sees_system=options.system_packages)
+        install(folder, Path(work))
         for name in ("installed.sha256", "requirements.txt", "sbom.cdx.json"):
             shutil.copyfile(Path(work) / name, folder / name)
         # What says that all is there must not be on the card before the rest is.
@@ -75,10 +71,9 @@ def unpack(tar: tarfile.TarFile, into: str) -> None:
     tar.extractall(into, **filters)  # noqa: S202 - looked at above
 
 
-def install(folder: Path, unpacked: Path, *, sees_system: bool) -> None:
+def install(folder: Path, unpacked: Path) -> None:
     """Make the environment in its final place: its scripts hold the path."""
-    system = ["--system-site-packages"] if sees_system else []
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", *system, folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (pip,) = (unpacked / "wheels").glob("pip-*.whl")
     subprocess.run(
         [
