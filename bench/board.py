@@ -18,12 +18,14 @@ from device.board.detect import DEVICE_TREE, detect, read_device_tree
 NAMES = (*BOARDS, AUTO)
 _LIBRARIES = (
     "ai-edge-litert",
+    "fastapi",
     "ncnn",
     "numpy",
     "onnxruntime",
     "opencv-python-headless",
     "pillow",
-    "torch",
+    "pydantic",
+    "uvicorn",
 )
 _GOVERNORS = "sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 
@@ -102,7 +104,7 @@ def environment(note: str, root: Path = Path("/")) -> Environment:
         kernel=platform.release(),
         python=platform.python_version(),
         versions={name: found for name in _LIBRARIES if (found := _version(name))},
-        commit=_commit(),
+        commit=commit(),
         governors=governors(root),
         note=note,
     )
@@ -142,7 +144,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """Return the commit of these sources, ``-dirty`` behind it where they differ; None without."""
     folder = Path(__file__).parents[1]
     if not (folder / ".git").exists():
         return None  # A release, or a repository that is not ours further up.

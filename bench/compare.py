@@ -83,7 +83,7 @@ def compare(before: BenchResult, after: BenchResult) -> list[Comparison]:
 
 
 def timings(result: BenchResult) -> dict[str, Timing]:
-    """Return everything that *result* timed, by name."""
+    """Return what *result* timed, by name; of a press the whole, not its stages."""
     found: dict[str, Timing] = {}
     if result.start is not None:
         for name in ("bare_imports", "ready", "first_answer"):

@@ -95,7 +95,7 @@ def networks(
         left_out += _add_runtimes(content, picture_HWC, classifier, work, sizes)
     with ExitStack() as stack:
         own = stack.enter_context(limits.contestants(product))
-        if f"{limits.PRODUCT}torch" not in own:
+        if not any(name.startswith(f"{limits.PRODUCT}{limits.TORCH}") for name in own):
             left_out.append("the product in torch: no torch; make test brings it")
         found = in_turns({**work, **own}, rounds=rounds, turn_s=turn_s, step=step)
     contestants = tuple(
@@ -296,7 +296,10 @@ def ways(
             "of the same frame, as the model wants it",
             lambda: prepare(frame_HWC, spec),
         ),
-        RESIZE: ("the least that a frame costs", lambda: area_resize(frame_HWC, spec.side_px)),
+        RESIZE: (
+            "straight to the network's side, OpenCV",
+            lambda: area_resize(frame_HWC, spec.side_px),
+        ),
         JPEG: ("decoded at the scale that is needed", lambda: way.answer(file)),
         DECODE: ("OpenCV", lambda: full_decode(photo)),
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.peers import in_onnxruntime
+from bench.pictures import under_hair
 from device.compose import load_classifier
 from device.core.stopwatch import Recorder
 from device.core.values import Capture, Pixels
@@ -39,7 +40,8 @@ def parts() -> Mapping[str, Callable[[], object]]:
 
     ``resize`` is what reads the whole frame: the crop, and halving it to a working copy;
     ``stages`` are the contract's stages from there to the network's input, ``all_stages`` the same
-    with those switched on that the contract has switched off, at the network's side.
+    with those switched on that the contract has switched off, at the network's side and under hair,
+    ``all_stages_no_hair`` those on a picture in which there is none to remove.
     """
     classifier = load_classifier(ModelSettings())
     spec = classifier.manifest.preprocess
@@ -48,10 +50,12 @@ def parts() -> Mapping[str, Callable[[], object]]:
     input_HWC = model_input(working_HWC, spec)
     capture = Capture(source="replay", captured_at=datetime.now(timezone.utc), pixels_HWC=frame_HWC)
     all_on = spec.with_every_stage()
+    hairy_HWC = under_hair(input_HWC, spec)
     return {
         "resize": lambda: working_copy(frame_HWC, spec),
         "stages": lambda: model_input(working_HWC, spec),
-        "all_stages": lambda: model_input(input_HWC, all_on),
+        "all_stages": lambda: model_input(hairy_HWC, all_on),
+        "all_stages_no_hair": lambda: model_input(input_HWC, all_on),
         "inference": lambda: classifier.classify(input_HWC),
         "whole": lambda: examine(
             capture, classifier, Recorder(time.perf_counter_ns), max_pixels=frame_HWC.size

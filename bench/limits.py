@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +37,7 @@ with torch.inference_mode():
 _TRAINING = Path(__file__).parents[1] / ".venv-dev/bin/python"
 """Where `make test` puts torch."""
 PRODUCT = "matrix product in "
+TORCH = "torch"
 COPY = "copy of memory"
 
 
@@ -60,27 +60,31 @@ def contestants(product: Callable[[], object] | None) -> Iterator[dict[str, Work
     }
     if product is not None:
         work[f"{PRODUCT}ONNX Runtime"] = product
-    python = _python_with_torch()
-    if python is None:
-        yield work
-        return
-    with _torch(python) as multiply:
-        work[f"{PRODUCT}torch"] = multiply
-        yield work
+    for python in (Path(sys.executable), _TRAINING):
+        version = _version_of_torch(python)
+        if version is not None:
+            with _torch(python) as multiply:
+                work[f"{PRODUCT}{TORCH} {version}"] = multiply
+                yield work
+            return
+    yield work
 
 
-def _python_with_torch() -> str | None:
-    """Return this interpreter, or that of the environment for training, if it has torch."""
-    if find_spec("torch") is not None:
-        return sys.executable
-    if not _TRAINING.is_file():
+def _version_of_torch(python: Path) -> str | None:
+    """Return which torch an interpreter has; None without it."""
+    if not python.is_file():
         return None
-    asked = subprocess.run([_TRAINING, "-c", "import torch"], capture_output=True, check=False)  # noqa: S603 - ours
-    return str(_TRAINING) if asked.returncode == 0 else None
+    asked = subprocess.run(  # noqa: S603 - ours
+        [python, "-c", "import torch; print(torch.__version__)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else None
 
 
 @contextmanager
-def _torch(python: str) -> Iterator[Work]:
+def _torch(python: Path) -> Iterator[Work]:
     with subprocess.Popen(  # noqa: S603 - ourselves
         [python, "-c", _TORCH],
         stdin=subprocess.PIPE,

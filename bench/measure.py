@@ -16,8 +16,6 @@ from subprocess import SubprocessError
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from bench import contest, pictures, scenarios
 from bench.board import environment
 from bench.box import Way, WithEveryStage, file_capture, frame_capture
@@ -29,7 +27,6 @@ from device.compose import load_classifier
 from device.core.errors import EdgeDermError
 from device.core.ports import SelfTestingClassifier
 from device.core.values import Capture, Pixels
-from device.drawing import add_hair
 from device.settings import ModelSettings, Settings
 
 FRAME_PX = (1520, 2028)
@@ -138,7 +135,7 @@ def _memory(plan: Plan, step: Step) -> Found:
     }
 
 
-def _stages(plan: Plan, step: Step) -> Found:
+def _frames(plan: Plan, step: Step) -> Found:
     frames = [frame_capture(frame_HWC) for frame_HWC in plan.frames]
     height_px, width_px = FRAME_PX
     frame = scenarios.with_history(
@@ -148,10 +145,14 @@ def _stages(plan: Plan, step: Step) -> Found:
         ),
         plan.history,
     )
+    return {"streams": {"frame": frame}}
+
+
+def _stages(plan: Plan, step: Step) -> Found:
     way = Way(plan.classifier)
+    spec = plan.classifier.manifest.preprocess
     return {
         "streams": {
-            "frame": frame,
             "upload": scenarios.single_stream(
                 "a JPEG file of 600×450", way, plan.uploads, plan.counts.queries, step
             ),
@@ -165,10 +166,7 @@ def _stages(plan: Plan, step: Step) -> Found:
             "six_stages": scenarios.single_stream(
                 "a frame under hair, all six stages",
                 Way(WithEveryStage(plan.classifier)),
-                [
-                    frame_capture(add_hair(frame_HWC, np.random.default_rng(number)))
-                    for number, frame_HWC in enumerate(plan.frames)
-                ],
+                [frame_capture(pictures.under_hair(frame_HWC, spec)) for frame_HWC in plan.frames],
                 plan.counts.photos,
                 step,
             ),
@@ -252,6 +250,7 @@ SECTIONS: Mapping[str, Callable[[Plan, Step], Found]] = MappingProxyType(
         "idle": _idle,
         "start": _start,
         "memory": _memory,
+        "frames": _frames,
         "stages": _stages,
         "presses": _presses,
         "offline": _offline,
@@ -263,7 +262,9 @@ SECTIONS: Mapping[str, Callable[[Plan, Step], Found]] = MappingProxyType(
     }
 )
 """In the order in which they run."""
-ALWAYS = ("start", "memory", "stages", "presses", "offline", "threads", "forms", "networks")
+ALWAYS = (
+    "start", "memory", "frames", "stages", "presses", "offline", "threads", "forms", "networks",
+)  # fmt: skip
 FOR_BARS = ("start", "memory", "networks", "ways")
 
 
@@ -312,13 +313,14 @@ def measure(plan: Plan, begin: Callable[[str], Step]) -> BenchResult:
                 failed.append(f"{name}: {str(error) or type(error).__name__}")
                 continue
             left_out += found.pop("left_out", ())
+            found["streams"] = fields.get("streams", {}) | found.get("streams", {})
             fields |= found
             sections[name] = Section(began_s=round(began_s, 2), ended_s=round(watch.at_s, 2))
         condition = watch.condition()
     if plan.meter is not None:
         answers = None
         if "streams" in fields:
-            answers = ("stages", fields["streams"]["frame"].stages["total"].summary.p50 / 1000)
+            answers = ("frames", fields["streams"]["frame"].stages["total"].summary.p50 / 1000)
         fields["energy"] = plan.meter.energy(
             started_at.timestamp(), condition.moments, sections, answers=answers
         )

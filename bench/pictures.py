@@ -5,12 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from device.core.manifest import DIAGNOSES
+from device.core.manifest import DIAGNOSES, HairRemoval, PreprocessSpec
 from device.core.values import Pixels
-from device.drawing import draw_lesion
+from device.drawing import add_hair, draw_lesion
+from device.preprocess import model_input, working_copy
+from device.preprocess.hair_removal import remove_hair
 
 _NOISE_LEVELS = 4.0
 _ROWS = 256
+_LEAST_PAINTED = 0.05
+"""Share of the network's input."""
+_MOST_DRAWS = 64
 
 
 def files(count: int, *, height_px: int = 450, width_px: int = 600) -> list[bytes]:
@@ -41,6 +46,30 @@ def large_picture(*, height_px: int = 3000, width_px: int = 4000, seed: int = 3)
     )
     large_HWC = cv2.resize(small_HWC, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
     return with_noise(large_HWC.astype(np.uint8), seed=seed)
+
+
+def under_hair(image_HWC: Pixels, spec: PreprocessSpec) -> Pixels:
+    """
+    Lay hairs over a picture, so many and so dark that their removal has to paint.
+
+    Not all hairs are seen as such any more at the network's side, and a stage that finds none is
+    done at once.
+
+    Raises:
+        ValueError: *spec* removes no hair, or never finds enough of it.
+    """
+    removal = next(
+        (stage for stage in spec.with_every_stage().stages if isinstance(stage, HairRemoval)), None
+    )
+    if removal is None:
+        raise ValueError("expected a preprocessing with hair removal, found one without")
+    for seed in range(_MOST_DRAWS):
+        hairy_HWC = add_hair(image_HWC, np.random.default_rng(seed))
+        input_HWC = model_input(working_copy(hairy_HWC, spec), spec)
+        painted_HW = (remove_hair(input_HWC, removal) != input_HWC).any(axis=-1)
+        if painted_HW.mean() >= _LEAST_PAINTED:
+            return hairy_HWC
+    raise ValueError(f"expected hair that is removed, found none in {_MOST_DRAWS} drawn pictures")
 
 
 def with_noise(image_HWC: Pixels, *, seed: int) -> Pixels:

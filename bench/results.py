@@ -128,7 +128,7 @@ class Start(Record):
     """From nothing to an answer, each in a process of its own, in turns."""
 
     bare_imports: Timing
-    """A process that imports numpy, cv2, onnxruntime, fastapi and uvicorn, and ends."""
+    """A process that imports numpy, cv2, onnxruntime, fastapi and uvicorn, until they are there."""
     ready: Timing
     """The daemon, until ``/readyz`` says yes."""
     first_answer: Timing
@@ -344,7 +344,7 @@ def read_result(path: Path) -> BenchResult:
 
 
 def write_result(result: BenchResult, path: Path) -> None:
-    """Write *result*; the samples stay on one line each."""
+    """Write *result*, all of it on one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(result.model_dump_json() + "\n", encoding="utf-8")
 

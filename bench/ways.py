@@ -72,7 +72,7 @@ def at_full_size(image_HWC: Pixels, spec: PreprocessSpec) -> Pixels:
 
 
 def area_resize(image_HWC: Pixels, side_px: int) -> Pixels:
-    """Shrink a whole frame in one area resize: the least that a frame can cost."""
+    """Shrink a whole frame in one area resize, straight to the network's side."""
     return as_pixels(cv2.resize(image_HWC, (side_px, side_px), interpolation=cv2.INTER_AREA))
 
 

@@ -1,32 +1,22 @@
 """Which interpreter multiplies in torch."""
 
-import sys
-
 import pytest
 
 from bench import limits
 
 
-def an_interpreter(path, *, status):
-    path.write_text(f"#!/bin/sh\nexit {status}\n")
+def an_interpreter(path, script):
+    path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return path
 
 
-@pytest.mark.parametrize(("status", "expected"), [(0, "python"), (1, None)])
-def test_another_environment_is_asked_whether_it_has_torch(tmp_path, monkeypatch, status, expected):
+@pytest.mark.parametrize(("script", "expected"), [("echo 2.13.0", "2.13.0"), ("exit 1", None)])
+def test_an_interpreter_is_asked_which_torch_it_has(tmp_path, script, expected):
     """One that was left half made has none."""
-    monkeypatch.setattr(limits, "find_spec", lambda _name: None)
-    monkeypatch.setattr(limits, "_TRAINING", an_interpreter(tmp_path / "python", status=status))
-    assert limits._python_with_torch() == (expected and str(tmp_path / expected))
+    python = an_interpreter(tmp_path / "python", script)
+    assert limits._version_of_torch(python) == expected
 
 
-def test_without_another_environment_there_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "find_spec", lambda _name: None)
-    monkeypatch.setattr(limits, "_TRAINING", tmp_path / "python")
-    assert limits._python_with_torch() is None
-
-
-def test_this_interpreter_comes_first(monkeypatch):
-    monkeypatch.setattr(limits, "find_spec", lambda name: name)
-    assert limits._python_with_torch() == sys.executable
+def test_an_interpreter_that_is_not_there_has_none(tmp_path):
+    assert limits._version_of_torch(tmp_path / "python") is None

@@ -56,7 +56,7 @@ def run(plan, *sections, **changes):
 
 
 def test_a_stream_is_the_path_of_the_daemon_with_its_history(plan):
-    result = run(plan, "stages")
+    result = run(plan, "frames", "stages")
     frame = result.streams["frame"]
     assert [*frame.stages][-2:] == [COMMIT, "total"]
     assert {"decode", "field_of_view", "quality", "resize", "inference", "decision"} <= {
@@ -130,7 +130,7 @@ def test_what_goes_to_the_storage_goes_to_the_folder_that_was_named(plan, tmp_pa
         return real(**named)
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", noted)
-    run(plan, "start", "memory", "stages", "presses", history=tmp_path)
+    run(plan, "start", "memory", "frames", "presses", history=tmp_path)
     assert made == [tmp_path] * 4
 
 
@@ -206,7 +206,7 @@ def test_peers_without_the_library_that_writes_them_are_refused(plan, monkeypatc
 def test_energy_is_put_beside_the_parts(plan, tmp_path):
     meter = tmp_path / "power1_input"
     meter.write_text("3000000")
-    result = run(plan, "idle", "stages", meter=Meter(meter))
+    result = run(plan, "idle", "frames", meter=Meter(meter))
     assert result.energy.watt.get("idle", 3.0) == 3.0
     assert result.energy.source == str(meter)
 

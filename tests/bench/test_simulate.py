@@ -19,7 +19,7 @@ from device.settings import SHIPPED_MODEL
 def counts(*, inference=10_000_000, stages=5_000_000, noise=0.0):
     parts = {"inference": inference, "all_stages": stages}
     return {
-        part: Count(instructions=number, noise=noise, low_ms=1.0, high_ms=2.0)
+        part: Count(instructions=number, noise=noise, simulated_low_ms=1.0, simulated_high_ms=2.0)
         for part, number in parts.items()
     }
 
@@ -50,7 +50,7 @@ def test_an_emulator_that_counted_nothing_is_no_zero():
 
 
 def test_a_result_says_that_it_is_simulated_and_meets_the_bars():
-    found = report(counts(), macs=20_000_000, model="student 1")
+    found = report(counts(), {}, macs=20_000_000, model="student 1")
     assert "no board" in found["simulated"]
     assert found["instructions_per_mac"] == 0.5
     assert found["missed"] == []
@@ -65,7 +65,12 @@ def test_a_result_says_that_it_is_simulated_and_meets_the_bars():
     ],
 )
 def test_a_bar_that_is_missed_is_named(found, bar):
-    assert report(found, macs=20_000_000, model="student 1")["missed"] == [bar]
+    assert report(found, {}, macs=20_000_000, model="student 1")["missed"] == [bar]
+
+
+def test_another_form_may_not_be_noisier_either():
+    forms = {"int8": counts(noise=0.01)["inference"]}
+    assert report(counts(), forms, macs=20_000_000, model="student 1")["missed"] == ["noise"]
 
 
 def test_a_file_runs_by_itself_as_often_as_it_is_asked():
