@@ -42,9 +42,9 @@ def test_one_fails_and_the_other_is_deployed(board, other, variables, token, che
     assert counts["failed"] == 0
     assert current(board) != before
     assert board.answers(token)
-    assert other.root(
-        "readlink /opt/edgederm/current; systemctl is-active edgederm", check=False
-    ).split() == ["inactive"]
+    states = "systemctl is-active edgederm; systemctl is-enabled edgederm"
+    found = other.root(f"readlink /opt/edgederm/current; {states}", check=False)
+    assert found.split() == ["inactive", "disabled"]
 
 
 def test_both_at_once_when_it_was_put_right(board, other, variables, token, checkout):
@@ -54,7 +54,9 @@ def test_both_at_once_when_it_was_put_right(board, other, variables, token, chec
     assert counts["changed"] == 0
     assert done.recap["other"]["changed"] > 0
     assert current(other) == current(board)
-    assert other.service("ActiveState") == "active"
+    assert other.service("ActiveState", "UnitFileState") == {
+        "ActiveState": "active", "UnitFileState": "enabled",
+    }  # fmt: skip
     assert token not in done.stdout
 
 
