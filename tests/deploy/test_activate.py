@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -129,6 +130,35 @@ def test_settings_that_harm_are_left_again_too(machine):
     outcome = machine.switch("1.0", "b")
     assert [settings for _, settings in machine.starts] == ["b", "a"]
     assert outcome["state"] == "failed"  # In this test the release dies with the old ones as well.
+
+
+def test_old_settings_that_cannot_be_read_any_more_are_started_all_the_same(machine):
+    """Edited by hand since the start: what failed must not be left running in their place."""
+    machine.switch("1.0", "a")
+    machine.board.settings.write_text("refused")
+    machine.add("2.0", "says model: the golden case failed")
+    outcome = machine.switch("2.0", "b")
+    assert outcome["state"] == "failed"
+    assert "model does not work any more" in outcome["problems"][0]
+    assert "settings refused: port" in outcome["problems"][1]
+    assert machine.starts[-1] == ("1.0", "refused")
+    assert machine.board.linked("current") == "1.0"
+
+
+@pytest.mark.parametrize("sees_system", [None, False])
+def test_an_old_release_that_is_gone_is_said_beside_what_failed(machine, sees_system):
+    machine.switch("1.0", "a", sees_system=True)
+    machine.add("2.0", "dies later")
+    sleep = machine.board.sleep
+    cut_while_watching(machine, "2.0", "b", sees_system=sees_system)
+    machine.board.sleep = sleep
+    shutil.rmtree(machine.board.releases / "1.0")
+    machine.does["1.0"] = "dies"
+    outcome = machine.switch("2.0", "b")
+    assert outcome["state"] == "failed"
+    assert "did not stay up" in outcome["problems"][0]
+    assert "none named '1.0'" in outcome["problems"][1]
+    assert "does not start" in outcome["problems"][2]
 
 
 def test_a_camera_that_was_missing_before_is_no_fault_of_the_release(machine):
@@ -263,13 +293,13 @@ class PowerCutError(Exception):
     """Nothing after it happened."""
 
 
-def cut_while_watching(machine, name, settings):
+def cut_while_watching(machine, name, settings, **options):
     def sleep(seconds):
         raise PowerCutError
 
     machine.board.sleep = sleep
     with pytest.raises(PowerCutError):
-        machine.switch(name, settings)
+        machine.switch(name, settings, **options)
 
 
 def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
@@ -282,6 +312,19 @@ def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
     assert machine.board.linked("current") == "1.0"
     assert machine.board.settings.read_text() == "a"
     assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"release": "1.0"}', "\0" * 40])
+def test_a_note_of_a_watch_that_cannot_be_read_holds_up_nothing(machine, capsys, text):
+    machine.switch("1.0", "a")
+    note = machine.board.link("on-trial.json")
+    note.write_text(text)
+    assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
+    assert "on-trial.json is removed" in capsys.readouterr().err
+    assert not note.exists()
+    note.write_bytes(b"\xff")
+    machine.add("2.0")
+    assert machine.switch("2.0", "b")["state"] == "switched"
 
 
 def killed_in_its_watch(machine, does):
