@@ -35,6 +35,7 @@ class Machine:
         (self.board.releases / name / "pyvenv.cfg").write_text(
             "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.13.5\n"
         )
+        (self.board.releases / name / "release.json").write_text("{}")
         self.does[name] = does
         os.utime(self.board.releases / name, (len(self.does), len(self.does)))
 
@@ -274,6 +275,17 @@ def test_old_releases_go_but_never_those_that_are_needed(machine):
     assert activate.prune(machine.board, 3) == ["3.0", "4.0", "5.0"]
     assert activate.prune(machine.board, 1) == ["6.0"]
     assert sorted(one.name for one in machine.board.releases.iterdir()) == ["1.0", "2.0"]
+
+
+def test_what_is_half_installed_goes_first_and_displaces_no_release(machine):
+    """But not what is linked, whatever became of it."""
+    for number in range(2, 5):
+        machine.add(f"{number}.0")
+    for name in ("4.0", "1.0"):
+        (machine.board.releases / name / "release.json").unlink()
+    machine.switch("1.0")
+    assert activate.prune(machine.board, 3) == ["4.0"]
+    assert sorted(one.name for one in machine.board.releases.iterdir()) == ["1.0", "2.0", "3.0"]
 
 
 def test_the_command_answers_in_json_and_by_its_status(machine, capsys, tmp_path):

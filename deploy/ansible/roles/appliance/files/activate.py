@@ -145,7 +145,10 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
             outcome = switch(board, options.release, settings, sees_system=sees)
             outcome["pruned"] = prune(board, options.keep)
     except BlockingIOError:
-        outcome = {"state": "refused", "problems": ["another activation is under way"]}
+        outcome = {
+            "state": "refused",
+            "problems": ["another activation or installation is under way"],
+        }
     except ActivationError as failed:
         outcome = {"state": "refused", "problems": [str(failed)]}
     finally:
@@ -359,12 +362,18 @@ def look(board: Board, address: str | None) -> Health:
 
 
 def prune(board: Board, keep: int) -> list[str]:
-    """Remove the oldest releases, never the current one or the one before; returns their names."""
+    """
+    Remove what is not a whole release, and the oldest of those that are; returns their names.
+
+    Never the current one or the one before.
+    """
     needed = {board.linked("current"), board.linked("previous")}
     others = [each for each in board.releases.iterdir() if each.is_dir()]
     others = [each for each in others if each.name not in needed]
-    others.sort(key=lambda each: each.stat().st_mtime, reverse=True)
-    surplus = others[max(0, keep - len(needed - {None})) :]
+    whole = [each for each in others if (each / "release.json").exists()]
+    whole.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    surplus = [each for each in others if each not in whole]
+    surplus += whole[max(0, keep - len(needed - {None})) :]
     for each in surplus:
         shutil.rmtree(each)
     return sorted(each.name for each in surplus)
