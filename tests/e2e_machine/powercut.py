@@ -27,6 +27,7 @@ from tests.bundles import a_real_bundle, newer, shipped
 from tests.e2e.board import PATIENCE, ROOT, call, empty_folder, wait_for
 from tests.e2e_machine.deployment import Deployment, measured, rows
 from tests.e2e_machine.machine import SNAPSHOT, Machine
+from tests.measured import sources
 
 ARTIFACTS = ROOT / "var/e2e-powercut"
 KEPT = ROOT / "var/e2e-powercut-deployed"
@@ -56,7 +57,7 @@ def main():
     image = Path(os.environ["EDGEDERM_E2E_IMAGE"])
     began_s = time.monotonic()
     deployed = deploy(image)
-    found = {"command": "make e2e-powercut", "seed": options.seed}
+    found = {"command": "make e2e-powercut", **sources(), "seed": options.seed}
     found["deployed"] = round(time.monotonic() - began_s, 1)
     works = {
         CAPTURES: lambda: cut_captures(image, deployed, options.cuts, chance),
