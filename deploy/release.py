@@ -86,7 +86,7 @@ def build(
         if name not in locked:
             raise SystemExit(f"release: {name} is not in device-{lock}.txt and cannot be left out")
         del locked[name]
-    tools = read_lock((ROOT / "locks/deploy.txt").read_text(encoding="utf-8"))
+    tools = read_lock(_git("show", f"{commit}:locks/deploy.txt"))
     wheels = download(
         into / "downloads", {**locked, "pip": tools["pip"]}, python=python, machine=machine
     )

@@ -24,6 +24,7 @@ import onnx
 
 from device.core.manifest import DIAGNOSES
 from device.drawing import draw_lesion
+from tests.measured import sources
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
@@ -60,6 +61,7 @@ def main():
     here = answers([sys.executable, "-P"], pictures, {"PYTHONPATH": str(ROOT)})
     found = {
         "command": "make e2e-arm64",
+        **sources(),
         "release": board.release["name"],
         "wheels": board.wheels,
         "files_as_in_the_manifest": board.check_files(),

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -34,6 +35,7 @@ class Machine:
         (self.board.releases / name / "pyvenv.cfg").write_text(
             "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.13.5\n"
         )
+        (self.board.releases / name / "release.json").write_text("{}")
         self.does[name] = does
         os.utime(self.board.releases / name, (len(self.does), len(self.does)))
 
@@ -129,6 +131,35 @@ def test_settings_that_harm_are_left_again_too(machine):
     outcome = machine.switch("1.0", "b")
     assert [settings for _, settings in machine.starts] == ["b", "a"]
     assert outcome["state"] == "failed"  # In this test the release dies with the old ones as well.
+
+
+def test_old_settings_that_cannot_be_read_any_more_are_started_all_the_same(machine):
+    """Edited by hand since the start: what failed must not be left running in their place."""
+    machine.switch("1.0", "a")
+    machine.board.settings.write_text("refused")
+    machine.add("2.0", "says model: the golden case failed")
+    outcome = machine.switch("2.0", "b")
+    assert outcome["state"] == "failed"
+    assert "model does not work any more" in outcome["problems"][0]
+    assert "settings refused: port" in outcome["problems"][1]
+    assert machine.starts[-1] == ("1.0", "refused")
+    assert machine.board.linked("current") == "1.0"
+
+
+@pytest.mark.parametrize("sees_system", [None, False])
+def test_an_old_release_that_is_gone_is_said_beside_what_failed(machine, sees_system):
+    machine.switch("1.0", "a", sees_system=True)
+    machine.add("2.0", "dies later")
+    sleep = machine.board.sleep
+    cut_while_watching(machine, "2.0", "b", sees_system=sees_system)
+    machine.board.sleep = sleep
+    shutil.rmtree(machine.board.releases / "1.0")
+    machine.does["1.0"] = "dies"
+    outcome = machine.switch("2.0", "b")
+    assert outcome["state"] == "failed"
+    assert "did not stay up" in outcome["problems"][0]
+    assert "none named '1.0'" in outcome["problems"][1]
+    assert "does not start" in outcome["problems"][2]
 
 
 def test_a_camera_that_was_missing_before_is_no_fault_of_the_release(machine):
@@ -246,6 +277,17 @@ def test_old_releases_go_but_never_those_that_are_needed(machine):
     assert sorted(one.name for one in machine.board.releases.iterdir()) == ["1.0", "2.0"]
 
 
+def test_what_is_half_installed_goes_first_and_displaces_no_release(machine):
+    """But not what is linked, whatever became of it."""
+    for number in range(2, 5):
+        machine.add(f"{number}.0")
+    for name in ("4.0", "1.0"):
+        (machine.board.releases / name / "release.json").unlink()
+    machine.switch("1.0")
+    assert activate.prune(machine.board, 3) == ["4.0"]
+    assert sorted(one.name for one in machine.board.releases.iterdir()) == ["1.0", "2.0", "3.0"]
+
+
 def test_the_command_answers_in_json_and_by_its_status(machine, capsys, tmp_path):
     wanted = tmp_path / "wanted.toml"
     wanted.write_text("a")
@@ -263,13 +305,13 @@ class PowerCutError(Exception):
     """Nothing after it happened."""
 
 
-def cut_while_watching(machine, name, settings):
+def cut_while_watching(machine, name, settings, **options):
     def sleep(seconds):
         raise PowerCutError
 
     machine.board.sleep = sleep
     with pytest.raises(PowerCutError):
-        machine.switch(name, settings)
+        machine.switch(name, settings, **options)
 
 
 def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
@@ -282,6 +324,19 @@ def test_a_watch_that_the_power_cut_short_is_settled_at_boot(machine):
     assert machine.board.linked("current") == "1.0"
     assert machine.board.settings.read_text() == "a"
     assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"release": "1.0"}', "\0" * 40])
+def test_a_note_of_a_watch_that_cannot_be_read_holds_up_nothing(machine, capsys, text):
+    machine.switch("1.0", "a")
+    note = machine.board.link("on-trial.json")
+    note.write_text(text)
+    assert activate.settle(machine.board) == {"state": "unchanged", "problems": []}
+    assert "on-trial.json is removed" in capsys.readouterr().err
+    assert not note.exists()
+    note.write_bytes(b"\xff")
+    machine.add("2.0")
+    assert machine.switch("2.0", "b")["state"] == "switched"
 
 
 def killed_in_its_watch(machine, does):

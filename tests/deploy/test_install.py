@@ -1,7 +1,9 @@
-"""A release's archive is unpacked by Pythons with and without tarfile's filters, and looked at."""
+"""A release's archive is looked at and unpacked, by Pythons with and without tarfile's filters."""
 
+import fcntl
 import importlib.util
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -57,3 +59,48 @@ def test_anything_else_is_refused_before_anything_is_written(tmp_path, name, kin
     ):
         install.unpack(tar, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+CONTENTS = ("installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json")
+
+
+@pytest.fixture
+def opt(tmp_path, monkeypatch):
+    """Where releases lie, with an archive beside them; an environment is a folder."""
+    monkeypatch.setattr(install, "RELEASES", tmp_path / "releases")
+    monkeypatch.setattr(install, "install", lambda folder, _: folder.mkdir())
+    (tmp_path / "releases").mkdir()
+    with archive(*((name, tarfile.REGTYPE) for name in CONTENTS)) as tar:
+        (tmp_path / "arriving.tar").write_bytes(tar.fileobj.getvalue())
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:Python 3.14:DeprecationWarning")
+def test_what_a_power_cut_left_of_an_installation_is_removed_by_the_next(opt, capsys):
+    (opt / ".installing/wheels").mkdir(parents=True)
+    (opt / ".installing/wheels/one.whl").write_text("half of it")
+    (opt / "releases/1.0").mkdir()
+    (opt / "releases/1.0/half").touch()
+    assert install.main([str(opt / "arriving.tar"), "1.0"]) == 0
+    assert sorted(path.name for path in opt.iterdir()) == ["arriving.tar", "releases"]
+    assert sorted(path.name for path in (opt / "releases/1.0").iterdir()) == sorted(CONTENTS)
+    assert install.main([str(opt / "arriving.tar"), "1.0"]) == 0
+    assert capsys.readouterr().out == "installed\nunchanged\n"
+
+
+@pytest.mark.filterwarnings("ignore:Python 3.14:DeprecationWarning")
+def test_an_installation_that_fails_leaves_nothing_beside_the_releases(opt, monkeypatch):
+    monkeypatch.setattr(install, "install", lambda *_: pytest.fail("no room"))
+    with pytest.raises(pytest.fail.Exception):
+        install.main([str(opt / "arriving.tar"), "1.0"])
+    assert sorted(path.name for path in opt.iterdir()) == ["arriving.tar", "releases"]
+
+
+def test_two_installations_at_once_are_refused(opt):
+    held = os.open(opt / "releases", os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match="under way"):
+            install.main([str(opt / "arriving.tar"), "1.0"])
+    finally:
+        os.close(held)

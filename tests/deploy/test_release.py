@@ -118,6 +118,31 @@ def test_a_commit_gives_the_same_wheel_twice(tmp_path, monkeypatch):
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
 
 
+class DownloadError(Exception):
+    """What would be fetched is known."""
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git: sudo apt install git")
+def test_what_is_fetched_is_what_the_commit_says_not_what_lies_about(tmp_path, monkeypatch):
+    """A clone without any file of its own."""
+    clone = tmp_path / "clone"
+    subprocess.run(
+        ["git", "clone", "--quiet", "--shared", "--no-checkout", ROOT, clone], check=True
+    )
+    fetched = {}
+
+    def download(_, locked, **__):
+        fetched.update(locked)
+        raise DownloadError
+
+    monkeypatch.setattr(release, "ROOT", clone)
+    monkeypatch.setattr(release, "build_wheel", lambda *_, **__: tmp_path / "edgederm-1-x.whl")
+    monkeypatch.setattr(release, "download", download)
+    with pytest.raises(DownloadError):
+        release.build(tmp_path, python="3.13", machine="aarch64", commit="HEAD")
+    assert {"pip", "onnxruntime"} <= fetched.keys()
+
+
 def test_what_is_left_out_must_be_in_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(release, "build_wheel", lambda *_, **__: tmp_path / "edgederm-1-x.whl")
     with pytest.raises(SystemExit, match="no-such-library"):

@@ -13,6 +13,7 @@ import pytest
 
 from tests.bundles import Signer, a_key_folder, newer
 from tests.e2e.board import PATIENCE, ROOT, Board, empty_folder
+from tests.measured import sources
 
 HALF = os.environ.get("EDGEDERM_E2E_HALF", "")
 """Of the tests, which run in two halves side by side, see ``run.sh``."""
@@ -37,8 +38,8 @@ FOUND = pytest.StashKey[dict]()
 
 @pytest.fixture(scope="session")
 def times(pytestconfig):
-    """What was measured, by name; durations in seconds; written down at the end."""
-    return pytestconfig.stash.setdefault(FOUND, {})
+    """What was measured, by name, and of what; durations in seconds; written down at the end."""
+    return pytestconfig.stash.setdefault(FOUND, sources())
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -39,7 +39,9 @@ def main():
         measured = {name: value for half in halves for name, value in half.items()}
         measured.pop("tests passed", None)
         kept = json.loads(options.results.read_text()) if options.results.exists() else {}
-        found = {**kept, **measured}
+        # Of other sources, perhaps, than those that stand in the file.
+        alone = {name: measured.pop(name, None) for name in ("commit", "model")}
+        found = {**kept, **measured, "measured alone": {**alone, "figures": sorted(measured)}}
     write(found, options.results)
 
 

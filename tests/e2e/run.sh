@@ -2,15 +2,16 @@
 # The container tier: the real playbook and the real units on a board that is a systemd container.
 # Usage: tests/e2e/run.sh PYTHON DEPLOY_PYTHON [pytest's arguments]
 #
-# Everything runs in namespaces of its own for processes, mounts and network: when this ends, for
-# whatever reason, nothing is left running or mounted, and no address of this machine was touched.
+# The boards run in namespaces of their own for processes, mounts and network: when this ends, also
+# killed, nothing of them is left running or mounted, and no address of this machine was touched.
+# Killed at once (SIGKILL), it leaves empty control groups; nobody else takes their names.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=$(realpath -s "$1") deploy_python=$(realpath -s "$2")
 shift 2
 
 packages="mmdebstrap systemd-container iproute2 openssh-client curl"
-missing=$(for tool in mmdebstrap systemd-nspawn ip ssh curl unshare; do
+missing=$(for tool in mmdebstrap systemd-nspawn ip ssh curl setpriv unshare; do
     command -v $tool >/dev/null || echo $tool
 done)
 if [ "$(id -u)" != 0 ] || [ -n "$missing" ]; then
@@ -58,7 +59,7 @@ half() {  # NAME [pytest's arguments]
     shift
     # A /run of its own too, where systemd-nspawn keeps what it does not take away.
     # shellcheck disable=SC2016 # for the inner shell
-    exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc \
+    exec setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child=KILL --mount-proc \
         sh -c 'mount -t tmpfs tmpfs /run && exec "$@"' sh \
         "$python" -m pytest -p no:cacheprovider --override-ini=norecursedirs=.hypothesis "$@"
 }

@@ -15,14 +15,27 @@ def test_a_dry_run_on_a_fresh_board_succeeds_and_changes_nothing(board, inventor
     assert board.root("find /etc /opt /usr/local /var/lib -xdev | sort") == before
 
 
-def test_a_board_that_cannot_take_it_is_refused_before_any_change(board):
+def test_a_board_that_cannot_take_it_is_refused_before_any_change(board, tmp_path):
     camera = {"kind": "v4l2", "device": "/dev/video9"}
-    inventory = board.inventory({"appliance_settings": {"camera": camera}})
+    for name in ("a/clinic.pub", "b/clinic.pub", "a/clinic.key"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a key")
+    keys = [str(tmp_path / name) for name in ("a/clinic.pub", "b/clinic.pub", "a/clinic.key")]
+    inventory = board.inventory(
+        {
+            "appliance_settings": {"camera": camera},
+            "appliance_model_keys": [*keys, "/nowhere.pub"],
+            "appliance_revoked_keys": "/nowhere.txt",
+        }
+    )
     before = board.root("find /etc /opt -xdev | sort")
     done, counts = board.play("deploy", inventory, check=False)
     assert done.returncode != 0
     assert counts["changed"] == 0
     assert "should be at /dev/video9 and is not" in done.stdout
+    assert "not on this machine: /nowhere.pub, /nowhere.txt; " in done.stdout
+    assert f"each NAME.pub, found {keys[2]}; " in done.stdout
+    assert "have a file name in common" in done.stdout
     assert board.root("find /etc /opt -xdev | sort") == before
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.board import ROOT, empty_folder
 from tests.e2e_machine.deployment import Deployment, measured
 from tests.e2e_machine.machine import Machine
+from tests.measured import sources
 
 ARTIFACTS = ROOT / "var/e2e-machine"
 
@@ -22,8 +23,8 @@ FOUND = pytest.StashKey[dict]()
 
 @pytest.fixture(scope="session")
 def times(pytestconfig):
-    """What was measured, by name; durations in seconds; written down at the end."""
-    return pytestconfig.stash.setdefault(FOUND, {})
+    """What was measured, by name, and of what; durations in seconds; written down at the end."""
+    return pytestconfig.stash.setdefault(FOUND, sources())
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -27,6 +27,7 @@ from tests.bundles import a_real_bundle, newer, shipped
 from tests.e2e.board import PATIENCE, ROOT, call, empty_folder, wait_for
 from tests.e2e_machine.deployment import Deployment, measured, rows
 from tests.e2e_machine.machine import SNAPSHOT, Machine
+from tests.measured import sources
 
 ARTIFACTS = ROOT / "var/e2e-powercut"
 KEPT = ROOT / "var/e2e-powercut-deployed"
@@ -56,7 +57,7 @@ def main():
     image = Path(os.environ["EDGEDERM_E2E_IMAGE"])
     began_s = time.monotonic()
     deployed = deploy(image)
-    found = {"command": "make e2e-powercut", "seed": options.seed}
+    found = {"command": "make e2e-powercut", **sources(), "seed": options.seed}
     found["deployed"] = round(time.monotonic() - began_s, 1)
     works = {
         CAPTURES: lambda: cut_captures(image, deployed, options.cuts, chance),
@@ -118,38 +119,41 @@ def cut_captures(image, deployed, cuts, chance):
     """Cut the power while pictures are answered; returns what was seen."""
     machine = machine_of(image, deployed, "captures")
     token = (deployed / "token").read_text()
-    answered, lost, boots, corrupt, missed = set(), set(), [], 0, []
+    answered, lost, boots, missed = set(), set(), [], []
+    made = failed = corrupt = 0
     try:
         for number in range(cuts + 1):
             try:
-                boots.append(machine.start())
+                took_s = machine.start()
                 wait_for(lambda: machine.answers(token), 120)
             except (TimeoutError, RuntimeError) as error:
+                failed += 1
                 missed.append(f"no boot after cut {number}: {error}")
                 break
+            boots.append(took_s)
             kept = {row["id"] for row in rows(machine, token)}
             lost |= answered - kept
-            corrupt += not is_whole(machine)
+            corrupt += was_moved_aside(machine) or not is_whole(machine)
             if number < cuts:
                 answered |= load(machine, token, chance.uniform(1, 8) * PATIENCE)
-                print(f"cut {number + 1}: {len(answered)} answers, {len(lost)} lost", flush=True)
+                made += 1
+                print(f"cut {made}: {len(answered)} answers, {len(lost)} lost", flush=True)
         if not missed:
             machine.keep_journal()
             machine.stop()
     finally:
         machine.cut()
-    done = len(boots) - 1
     missed += [f"{len(lost)} answers lost"] if lost else []
     missed += [f"{corrupt} corrupt databases"] if corrupt else []
-    missed += [f"only {len(answered)} answers"] if len(answered) < done else []
+    missed += [f"only {len(answered)} answers"] if len(answered) < made else []
     return {
-        "cuts": done,
+        "cuts": made,
         "answers": len(answered),
         "lost": len(lost),
-        "failed boots": cuts - done,
+        "failed boots": failed,
         "corrupt databases": corrupt,
-        "boot, median": sorted(boots)[len(boots) // 2],
-        "upper 95 % limit of a cut that harms": upper_limit(done) if not missed else None,
+        "boot, median": sorted(boots)[len(boots) // 2] if boots else None,
+        "upper 95 % limit of a cut that harms": upper_limit(made) if not missed else None,
         "upper 95 % limit of an answer that is lost": upper_limit(len(answered))
         if not lost
         else None,
@@ -180,8 +184,14 @@ def load(machine, token, seconds):
     return set(seen)
 
 
+def was_moved_aside(machine):
+    """Whether the box found its history damaged since the boot; what is there now is a new one."""
+    told = machine.root("journalctl --unit edgederm --boot --output cat --no-pager")
+    return "event=history.damaged" in told
+
+
 def is_whole(machine):
-    """Whether SQLite finds nothing wrong with the history."""
+    """Whether SQLite finds nothing wrong with the history that the box goes on with."""
     check = (
         'import sqlite3; print(sqlite3.connect("/var/lib/edgederm/history.sqlite")'
         '.execute("pragma integrity_check").fetchone()[0])'

@@ -2,14 +2,14 @@
 # The machine tier: a board with a kernel, lines, cameras and a disk of its own, in QEMU.
 # Usage: tests/e2e_machine/run.sh PYTHON DEPLOY_PYTHON COMMAND [arguments]
 #
-# COMMAND is run by PYTHON in namespaces of its own for processes, mounts and network: when it ends,
-# for whatever reason, nothing is left running or mounted, and no address of this machine was touched.
+# COMMAND is run by PYTHON in namespaces of its own for processes, mounts and network: when this ends,
+# also killed, nothing of it is left running or mounted, and no address of this machine was touched.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=$(realpath -s "$1") deploy_python=$(realpath -s "$2")
 shift 2
 
-missing=$(for tool in dpkg-deb mmdebstrap qemu-system-x86_64 qemu-img mke2fs debugfs ip ssh curl unshare xz; do
+missing=$(for tool in dpkg-deb mmdebstrap qemu-system-x86_64 qemu-img mke2fs debugfs ip ssh curl setpriv unshare xz; do
     command -v $tool >/dev/null || echo $tool
 done)
 if [ "$(id -u)" != 0 ] || [ -n "$missing" ] || [ ! -e /dev/net/tun ]; then
@@ -37,6 +37,6 @@ export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}
 # unshare is deaf while its child runs, and takes that along when it is killed.
 trap 'kill -KILL "$namespaces" 2>/dev/null || true; wait' EXIT
 trap 'exit 130' INT TERM
-unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@" &
+setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@" &
 namespaces=$!
 wait "$namespaces"

@@ -35,7 +35,8 @@ def answers_from_its_camera(board, token):
 def test_a_camera_on_a_ribbon_answers_from_inside_the_walls(board, deployment, token, times):
     package = Path(os.environ["EDGEDERM_E2E_PICAMERA2"])
     board.put_bytes(package.read_bytes(), "/root/python3-picamera2.deb")
-    board.root("dpkg -i /root/python3-picamera2.deb && touch /var/lib/apt/lists")
+    # apt would find no network: that it is not asked is part of what is shown.
+    board.root("dpkg -i /root/python3-picamera2.deb")
     settings = {**SETTINGS, "camera": CAMERA}
     inventory = board.inventory({**deployment.variables, "appliance_settings": settings})
     _, counts = board.play("deploy", inventory)

@@ -145,7 +145,10 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
             outcome = switch(board, options.release, settings, sees_system=sees)
             outcome["pruned"] = prune(board, options.keep)
     except BlockingIOError:
-        outcome = {"state": "refused", "problems": ["another activation is under way"]}
+        outcome = {
+            "state": "refused",
+            "problems": ["another activation or installation is under way"],
+        }
     except ActivationError as failed:
         outcome = {"state": "refused", "problems": [str(failed)]}
     finally:
@@ -218,7 +221,12 @@ def switch(
         return {"state": "failed", "problems": problems, "journal": journal.splitlines()}
     _put(board, old_release, old_settings, sees_system=old_sees)
     _end_trial(board)
-    again = start(board, look_ahead(board, old_release, old_settings), before)
+    try:
+        old_address, unread = look_ahead(board, old_release, old_settings), []
+    except ActivationError as refused:
+        # Started all the same: else what failed would go on running.
+        old_address, unread = None, [str(refused)]
+    again = [*unread, *start(board, old_address, before)]
     state = "failed" if again else "returned"
     return {"state": state, "problems": problems + again, "journal": journal.splitlines()}
 
@@ -354,12 +362,18 @@ def look(board: Board, address: str | None) -> Health:
 
 
 def prune(board: Board, keep: int) -> list[str]:
-    """Remove the oldest releases, never the current one or the one before; returns their names."""
+    """
+    Remove what is not a whole release, and the oldest of those that are; returns their names.
+
+    Never the current one or the one before.
+    """
     needed = {board.linked("current"), board.linked("previous")}
     others = [each for each in board.releases.iterdir() if each.is_dir()]
     others = [each for each in others if each.name not in needed]
-    others.sort(key=lambda each: each.stat().st_mtime, reverse=True)
-    surplus = others[max(0, keep - len(needed - {None})) :]
+    whole = [each for each in others if (each / "release.json").exists()]
+    whole.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    surplus = [each for each in others if each not in whole]
+    surplus += whole[max(0, keep - len(needed - {None})) :]
     for each in surplus:
         shutil.rmtree(each)
     return sorted(each.name for each in surplus)
@@ -368,7 +382,9 @@ def prune(board: Board, keep: int) -> list[str]:
 def _put(board: Board, release: str, settings: str, *, sees_system: bool | None) -> None:
     """Settings first: the link is what the service follows to its code, and switches at once."""
     _write(board.settings, settings)
-    if sees_system not in {None, _sees_system(board, release)}:
+    said = _sees_system(board, release)
+    # None: nobody asks for either, or the release does not say it, or is not there any more.
+    if None not in {sees_system, said} and sees_system != said:
         path = board.releases / release / "pyvenv.cfg"
         line = f"include-system-site-packages = {str(sees_system).lower()}"
         _write(path, _SYSTEM_PACKAGES.sub(line, path.read_text(encoding="utf-8")))
@@ -411,18 +427,27 @@ class _Trial(TypedDict):
 
 
 def _read_trial(board: Board) -> _Trial | None:
-    """Return what to go back to, if a switch is not over."""
+    """
+    Return what to go back to, if a switch is not over.
+
+    A file that says nothing, as a worn card may leave it, is removed: else no boot and no
+    deployment would get past it.
+    """
     try:
         kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
+        # Older versions kept less.
+        return _Trial(
+            release=str(kept["release"]),
+            settings=str(kept["settings"]),
+            sees_system=kept.get("sees_system"),
+            parts=[str(part) for part in kept.get("parts", ())],
+        )
     except FileNotFoundError:
         return None
-    # Older versions kept less.
-    return _Trial(
-        release=str(kept["release"]),
-        settings=str(kept["settings"]),
-        sees_system=kept.get("sees_system"),
-        parts=[str(part) for part in kept.get("parts", ())],
-    )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        print(f"{board.link(_TRIAL)} is removed: it cannot be read: {error!r}", file=sys.stderr)
+        _end_trial(board)
+        return None
 
 
 def _end_trial(board: Board) -> None:

@@ -5,19 +5,19 @@ Install a release from its archive, offline and by hashes, into a folder of its 
     edgederm-install ARCHIVE NAME
 
 The folder is complete when ``release.json`` is there, which is written last; whatever an earlier
-attempt left is removed.  Needs the system's Python and nothing else, not even pip: the archive
-brings it.
+attempt left, also one that the power ended, is removed.  Needs the system's Python and nothing
+else, not even pip: the archive brings it.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,25 +30,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("archive", type=Path)
     parser.add_argument("name")
     options = parser.parse_args(arguments)
-    folder = RELEASES / options.name
+    lock = os.open(RELEASES, os.O_RDONLY)
+    try:
+        # The one of edgederm-activate, which removes what is not complete.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return bring(options.archive, RELEASES / options.name)
+    except BlockingIOError:
+        raise SystemExit("another installation or activation is under way") from None
+    finally:
+        os.close(lock)
+
+
+def bring(archive: Path, folder: Path) -> int:
+    """Install an archive into *folder*, unless it is there and complete."""
     if (folder / "release.json").exists():
         print("unchanged")
         return 0
     shutil.rmtree(folder, ignore_errors=True)
     os.umask(0o022)
-    with tempfile.TemporaryDirectory(dir=RELEASES.parent) as work:
-        with tarfile.open(options.archive) as tar:
-            unpack(tar, work)
-        install(folder, Path(work))
+    # Of one name, so that the next attempt finds what this one leaves when the power goes.
+    work = RELEASES.parent / ".installing"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(mode=0o700)
+    try:
+        with tarfile.open(archive) as tar:
+            unpack(tar, str(work))
+        install(folder, work)
         for name in ("installed.sha256", "requirements.txt", "sbom.cdx.json"):
-            shutil.copyfile(Path(work) / name, folder / name)
+            shutil.copyfile(work / name, folder / name)
         # What says that all is there must not be on the card before the rest is.
         os.sync()
-        unfinished = shutil.copyfile(
-            Path(work) / "release.json", folder / ".release.json.unfinished"
-        )
+        unfinished = shutil.copyfile(work / "release.json", folder / ".release.json.unfinished")
         os.sync()
         unfinished.replace(folder / "release.json")
+    finally:
+        shutil.rmtree(work)
     os.sync()
     print("installed")
     return 0
