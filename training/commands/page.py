@@ -35,10 +35,11 @@ optimistic; and one model, 0.4.0, was withheld for what it showed there (see
 fixed seed: the same command gives the same figures. Differences of less than two hundredths between
 two models on this test part are within chance, unless a paired comparison says otherwise.
 
-An ECE is a sum of distances. Each draw adds noise to them that never cancels, so the drawn ECEs lie
-higher than the ECE of the pictures themselves; the plain interval would be shifted upwards. Its draws
-are moved back by that excess first. The ECE itself has such an excess too, of the pictures that happen
-to be in the part, and it is not taken away: the true one is rather smaller.
+An ECE is a sum of distances. Each draw adds noise to them that never cancels, so the drawn ECEs
+lie higher than the ECE of the pictures themselves, and their plain interval would be shifted
+upwards. The draws are moved back by that excess first. The ECE itself has such an excess too, of
+the pictures that happen to be in the part, and it is not taken away: the true one is rather
+smaller.
 
 `DATA` and `RUNS` stand for the folders of the data sets and of the runs. A report of another
 protocol than ours says so in its heading:
