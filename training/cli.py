@@ -322,7 +322,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     split: SplitFile = _HAM10000_SPLIT,
     protocol: Protocol = "grouped",
     part: Annotated[
-        str, typer.Option(help="train, validation, calibration, or test, which chooses nothing.")
+        str, typer.Option(help="train, validation, calibration or test; choose on validation.")
     ] = "validation",
     out: Annotated[
         Path | None,
@@ -527,6 +527,33 @@ def export(  # noqa: PLR0913, PLR0917 - one for each option of the verb
         version=version,
         photographs=photographs,
     )
+
+
+@app.command(
+    epilog="Example: python -m training card --model device/models/student.onnx "
+    "--report runs/student"
+)
+def card(
+    model: Annotated[
+        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
+    ],
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `evaluate --model FILE --part test --probes --out` wrote: the card "
+            "holds the promise against it and says what disturbs the model.",
+            file_okay=False,
+        ),
+    ] = None,
+) -> None:
+    """Write a model file's card anew, with what its report on the test part shows."""
+    from device.classifier import OnnxClassifier
+    from training.export.card import write_card
+    from training.recipes import is_taught
+
+    taught = is_taught(OnnxClassifier(model).manifest.training.recipe)
+    path = write_card(model, taught=taught, report=report)
+    Console().print(str(path), highlight=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: python -m training keygen clinic-2026 --out keys")

@@ -24,7 +24,7 @@ def test_a_saved_configuration_comes_back_whole(tmp_path, name):
 
 @pytest.mark.parametrize("name", sorted(name for name in RECIPES if "demo" not in name))
 def test_recipes_take_no_further_pictures_but_one(name):
-    """Their labels harm: docs/ablation/table.md.  One asks a teacher about them instead."""
+    """Their labels seem to harm: docs/ablation.md.  One asks a teacher about them instead."""
     config = RECIPES[name]()
     assert (config.extra_share > 0) is (name == "student_further")
     if config.extra_share > 0:

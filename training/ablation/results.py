@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.ablation.grid import Grid, read_metrics, run_folder
+from training.ablation.grid import Grid, is_finished, read_metrics, runs_of
 from training.errors import RunError
 from training.evaluate.bootstrap import Figures
 from training.evaluate.compare import Difference, compare
@@ -38,15 +38,27 @@ class Result:
 
 
 def read_results(out: Path, grid: Grid) -> dict[str, dict[int, Result]]:
-    """Return what is finished, by cell and seed; a cell without a finished run has none."""
-    return {
-        cell.name: {
-            seed: Result(metrics=metrics, folder=folder)
-            for seed in grid.seeds
-            if (metrics := read_metrics(folder := run_folder(out, cell.name, seed))) is not None
-        }
-        for cell in grid.cells
-    }
+    """
+    Return what is finished, by cell and seed; a cell without a finished run has none.
+
+    A run counts where it was trained as its cell and its seed say, whatever its recipe is called:
+    so may a training that was laid into the folder.
+    """
+    results: dict[str, dict[int, Result]] = {cell.name: {} for cell in grid.cells}
+    for run in runs_of(grid.cells, grid.seeds, out):
+        metrics = read_metrics(run.folder)
+        if metrics is not None and is_finished(run):
+            results[run.cell][run.config.seed] = Result(metrics=metrics, folder=run.folder)
+    return results
+
+
+def trained_otherwise(out: Path, grid: Grid) -> list[str]:
+    """Return the names of runs that are judged, but were not trained as their cell says."""
+    return [
+        run.name
+        for run in runs_of(grid.cells, grid.seeds, out)
+        if read_metrics(run.folder) is not None and not is_finished(run)
+    ]
 
 
 def differences(

@@ -12,9 +12,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from training.ablation.grid import BASELINE, Cell, Grid, load_grid, run_folder
+from training.ablation.grid import BASELINE, Cell, Grid, load_grid
 from training.ablation.quantization import StoredForm
-from training.ablation.results import FIGURES, Result, differences, read_results
+from training.ablation.results import (
+    FIGURES,
+    Result,
+    differences,
+    read_results,
+    trained_otherwise,
+)
 from training.ablation.stage_cost import StageCost
 from training.evaluate.compare import Difference
 from training.runs import COMMIT_NAME, RunConfig
@@ -56,8 +62,9 @@ def table(out: Path) -> str:
             ["cell", "what differs", "runs", *_figure_headings(), *_cost_headings(costs)],
             [_row(cell, grid, results, costs) for cell in grid.cells],
         ),
+        _left_out(trained_otherwise(out, grid)),
         _explanation(grid, costs),
-        _forms(out, grid),
+        _forms(grid, results),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -147,11 +154,21 @@ def _explanation(grid: Grid, costs: Sequence[StageCost]) -> str:
     return " ".join(sentences)
 
 
-def _forms(out: Path, grid: Grid) -> str:
+def _left_out(names: Sequence[str]) -> str:
+    """Name the runs that do not count; who laid them there shall not wonder."""
+    if not names:
+        return ""
+    return (
+        "Not counted, because they were not trained as their cell and seed say: "
+        f"{'; '.join(names)}."
+    )
+
+
+def _forms(grid: Grid, results: Results) -> str:
     """Return the second table: how the finished baseline can be stored."""
     found: dict[str, dict[int, StoredForm]] = {}
-    for seed in grid.seeds:
-        path = run_folder(out, BASELINE, seed) / FORMS_NAME
+    for seed, result in results[BASELINE].items():
+        path = result.folder / FORMS_NAME
         if path.is_file():
             for form in STORED_FORMS.validate_json(path.read_bytes()):
                 found.setdefault(form.form, {})[seed] = form

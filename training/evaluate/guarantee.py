@@ -95,6 +95,22 @@ def chance_of(missed: int, lesions: int, promise: Guarantee) -> float:
     return float(binom.sf(missed - 1, lesions, promise.miss_rate))
 
 
+def held_against(missed: int, lesions: int, promise: Guarantee) -> str:
+    """
+    Say in words how probable it is to miss so many or more, by both ways of asking.
+
+    Args:
+        missed: Malignant lesions that the threshold misses.
+        lesions: All malignant ones, none of them from the calibration part.
+        promise: See :func:`guarantee`.
+    """
+    return (
+        "If the share were exactly the promised one, so many here, or more, would have a "
+        f"probability of {chance_of(missed, lesions, promise):.2g}; if these lesions and those "
+        f"of the calibration part were alike, {chance_if_alike(missed, lesions, promise):.2g}."
+    )
+
+
 def chance_if_alike(missed: int, lesions: int, promise: Guarantee) -> float:
     """
     Return how likely it is to miss so many or more if these lesions are as the calibration's.

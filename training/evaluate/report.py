@@ -19,7 +19,7 @@ from training.data.case import UNKNOWN, Case
 from training.data.protocols import WARNINGS
 from training.data.splits import TEST
 from training.evaluate.disturbances import DISTURBANCES, NEVER_TRAINED_ON
-from training.evaluate.guarantee import chance_if_alike, chance_of, lowest_of_lesions
+from training.evaluate.guarantee import held_against, lowest_of_lesions
 from training.evaluate.metrics import LESION_PREFIX, Scored, by_lesion
 from training.evaluate.plots import (
     confusion,
@@ -326,12 +326,7 @@ def _missed(evaluation: Evaluation) -> str:
     said += f"  The contract's promise: {promise.in_words}"
     if evaluation.part != TEST:  # The others had their share in the promise, or in the network.
         return said
-    chance = chance_of(missed, len(lowest_L), promise)
-    return (
-        f"{said}  If it were exactly that share, so many here, or more, would have a probability "
-        f"of {chance:.2g}; if these lesions and those of the calibration part were alike, "
-        f"{chance_if_alike(missed, len(lowest_L), promise):.2g}."
-    )
+    return f"{said}  {held_against(missed, len(lowest_L), promise)}"
 
 
 def _subgroup_section(evaluation: Evaluation) -> str:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from device.classifier import OnnxClassifier
 from device.core.manifest import DIAGNOSIS_NAMES, Metric, ModelManifest, StageSpec
-from training.evaluate.guarantee import SENSITIVITY
+from training.evaluate.disturbances import LEVELS
+from training.evaluate.guarantee import SENSITIVITY, held_against
+from training.evaluate.probes import CLEAN, LESION_HIDDEN, MASK_SIZE, MIDDLE_HIDDEN
 from training.evaluate.tables import limits
 from training.export.errors import ExportError
 from training.export.failures import SUBGROUP
+from training.export.shown import Shown, read_shown
 
 CARD_NAME = "README.md"
 _MARK = "This page is written from the contract inside the file"
@@ -43,17 +46,38 @@ _ABOUT_DATA = {
         "consensus, not by histology."
     ),
 }
+_ABOUT_TEST = {
+    "ham10000": (
+        "No epoch, seed or threshold was chosen on the test part. But which teachers the recipes "
+        "gave up was decided with its figures in view too, so these may be optimistic "
+        "([docs/training.md](../../docs/training.md))."
+    ),
+}
+"""What must be said of the test part of a set on which the recipes were found."""
+_WORST = (("white balance", 3), ("noise", 2))
+"""Disturbances and levels, none of them extreme, under which malignant pictures are lost."""
+_TEACHERS = (
+    " `--teacher TEACHER` stands once for each of its teachers, which "
+    "[docs/training.md](../../docs/training.md) names."
+)
+"""Behind the command of a student that was taught: the contract does not name them."""
 
 
-def write_card(model: Path) -> Path:
+def write_card(model: Path, *, taught: bool, report: Path | None = None) -> Path:
     """
     Write the card of *model* beside it.
 
-    Every figure comes from the file: its contract, its size and its digest.
+    Every figure comes from the file (its contract, its size and its digest) or from its report.
+
+    Args:
+        model: ONNX file with its contract.
+        taught: Whether it had teachers, which the contract does not say.
+        report: Folder of its report on the test part; without it the card only points to what
+            the contract does not hold.
 
     Raises:
         ModelError: The file is no model that the device accepts.
-        ExportError: Another README lies there.
+        ExportError: Another README lies there, or the report is not of this file.
     """
     loaded = OnnxClassifier(model)
     path = model.with_name(CARD_NAME)
@@ -67,15 +91,28 @@ def write_card(model: Path) -> Path:
             file_name=model.name,
             sha256=loaded.identity.sha256,
             size_bytes=model.stat().st_size,
+            taught=taught,
+            shown=None if report is None else read_shown(report, loaded.manifest),
         )
     )
     return path
 
 
-def card(manifest: ModelManifest, *, file_name: str, sha256: str, size_bytes: int) -> str:
+def card(
+    manifest: ModelManifest,
+    *,
+    file_name: str,
+    sha256: str,
+    size_bytes: int,
+    taught: bool = False,
+    shown: Shown | None = None,
+) -> str:
     """Return the card as Markdown."""
     training, point = manifest.training, manifest.operating_point
     about = " ".join(_ABOUT_DATA[name] for name in training.datasets if name in _ABOUT_DATA)
+    chosen = "".join(
+        f"{_ABOUT_TEST[name]}\n\n" for name in training.datasets if name in _ABOUT_TEST
+    )
     parts = ", ".join(f"{count:,} {part}" for part, count in training.images.items())
     return f"""# {manifest.name} {manifest.version}
 
@@ -85,7 +122,8 @@ def card(manifest: ModelManifest, *, file_name: str, sha256: str, size_bytes: in
 
 SHA-256 `{sha256}`
 
-{_MARK} (`python -m device inspect {file_name}`).
+{_MARK} (`python -m device inspect {file_name}`)\
+{"" if shown is None else " and from its report on the test part"}.
 
 ## Use
 
@@ -123,7 +161,7 @@ intervals from a bootstrap over lesions. Names that begin with `lesion_` count l
 others pictures. `..._at_95_sensitivity` takes its threshold from the test part and describes the
 ranking; `..._at_benign_below` and `..._at_malignant_from` use the thresholds below.
 
-{_metrics(manifest.metrics)}
+{chosen}{_metrics(manifest.metrics)}
 
 Names that begin with `refused` are shares of pictures that are answered `retake`, over all real
 test pictures or those of one diagnosis; {_strangers(manifest)}
@@ -144,8 +182,9 @@ much.
 {manifest.guarantee.in_words} The first threshold stands at the score of one malignant lesion of
 the calibration part, its rank chosen for {SENSITIVITY:.0%} of them before any score was seen, so
 the promise needs no assumption on the network; it holds for lesions drawn as those were, and for
-nothing else. {manifest.uncertain_share:.1%} of the calibration pictures lie between the two
-thresholds.
+nothing else. {_held_against(manifest, shown)}
+
+{manifest.uncertain_share:.1%} of the calibration pictures lie between the two thresholds.
 
 A picture is refused (`retake`) with a mean brightness below \
 {manifest.quality.darkest_brightness:g}, more than {manifest.quality.brightest_saturated_share:g}
@@ -164,8 +203,7 @@ network itself (novelty above 1; [how](../../docs/out-of-distribution.md)).
   are rare in the pictures.
 - What is no lesion is not always refused: see the figures that begin with `refused`. Healthy skin
   under the dermatoscope was drawn only, never photographed.
-- How much it goes by what surrounds a lesion is measured by hiding the lesion
-  ([what came of it](../../docs/evaluation.md)).
+{_probed(shown)}\
 - Pictures that came another way from camera to file are refused more often than those it knows
   ([by how much](../../docs/out-of-distribution.md)).
 {_weak_groups(manifest.metrics)}
@@ -178,25 +216,74 @@ al., FAT* 2019), and where each is answered, beside what is said above.
 
 ## How it was made
 
-Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`. A student that was \
-taught takes `--teacher RUN` too, once for each teacher: [docs/training.md](../../docs/training.md).
+Recipe `{training.recipe}`, seed {training.seed}, source `{manifest.commit}`.\
+{_TEACHERS if taught else ""}
 
 ```
-{_commands(manifest, file_name)}
+{_commands(manifest, file_name, taught=taught, shown=shown)}
 ```
 """
 
 
-def _commands(manifest: ModelManifest, file_name: str) -> str:
+def _held_against(manifest: ModelManifest, shown: Shown | None) -> str:
+    """Hold the promise against what the test part shows, or say where that stands."""
+    if shown is None:
+        return "What the test part shows of it: [docs/evaluation.md](../../docs/evaluation.md)."
+    return (
+        f"On the test part {shown.missed} of {shown.lesions} malignant lesions "
+        f"({shown.missed / shown.lesions:.1%}) have a picture that is called `benign`. "
+        f"{held_against(shown.missed, shown.lesions, manifest.guarantee)}"
+    )
+
+
+def _probed(shown: Shown | None) -> str:
+    """List what hidden lesions and disturbances do to the answers, or say where that stands."""
+    if shown is None or not shown.masked or not shown.called_benign:
+        return """- How much it goes by what surrounds a lesion, and how many malignant pictures are
+  called `benign` under other light or noise, was measured for the model of this repository
+  ([what came of it](../../docs/evaluation.md)).
+"""
+    hidden = shown.masked
+    benign = shown.called_benign
+    disturbed = " and ".join(
+        f"{benign[name, level].value:.1%} under {name} at level {level} of {len(LEVELS)} "
+        f"({limits(benign[name, level], '.1%')})"
+        for name, level in _WORST
+    )
+    return f"""- It goes by more than the lesion. Painted over, the lesion still leaves an AUROC of
+  {_figure(hidden[LESION_HIDDEN])}, and the same disc in the middle of every picture one of
+  {_figure(hidden[MIDDLE_HIDDEN])}; the size of what was hidden alone gives
+  {_figure(hidden[MASK_SIZE])}. The rest comes from the skin around it, from light and
+  equipment, or from the outline ([more](../../docs/evaluation.md)).
+- Disturbances hide malignant pictures. As they are {benign[CLEAN, 0].value:.1%} of these are called
+  `benign`; {disturbed} ([all levels](../../docs/evaluation.md)).
+"""
+
+
+def _figure(metric: Metric) -> str:
+    return f"{metric.value:.3f} ({limits(metric, '.3f')})"
+
+
+def _commands(manifest: ModelManifest, file_name: str, *, taught: bool, shown: Shown | None) -> str:
     training = manifest.training
     also = " --also EXTRA" if training.extra_fingerprint else ""
     pictures = f"--data DATA{also} --split AUDIT/split.csv"
     photographs = " --photographs PHOTOGRAPHS" if _knows_strangers(manifest) else ""
+    teacher = " --teacher TEACHER" if taught else ""
+    model = f"--model FOLDER/{file_name}"
+    reported = (
+        ""
+        if shown is None
+        else f"""
+python -m training evaluate {model} --data DATA --split AUDIT/split.csv --part test \\
+    --probes --out REPORT
+python -m training card {model} --report REPORT"""
+    )
     return f"""python -m training audit DATA{also} --duplicates PAIRS.csv --out AUDIT
-python -m training train {training.recipe} --seed {training.seed} {pictures} --out RUN
+python -m training train {training.recipe} --seed {training.seed} {pictures}{teacher} --out RUN
 python -m training evaluate --model RUN --data DATA --split AUDIT/split.csv --part test
 python -m training export RUN {pictures} --out FOLDER/{file_name} \\
-    --name {manifest.name} --version {manifest.version}{photographs}"""
+    --name {manifest.name} --version {manifest.version}{photographs}{reported}"""
 
 
 def _strangers(manifest: ModelManifest) -> str:

@@ -123,7 +123,7 @@ def export_run(  # noqa: PLR0913 - one for each option of the verb
         calibration=manifest.calibration,
     )
     write_accepted(content, out)
-    write_card(out)
+    write_card(out, taught=config.distillation is not None)
     Console(stderr=True).print(
         f"{out}: {len(content):,} bytes, {manifest.parameters:,} parameters, "
         f"{manifest.macs / 1e6:.1f} MMAC, {exported.subnormal_weights} weights below fp16's normal "

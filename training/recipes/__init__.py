@@ -22,6 +22,12 @@ RECIPES: Mapping[str, Callable[[], RunConfig]] = {
 }
 
 
+def is_taught(record: str) -> bool:
+    """Whether the recipe of a record, with or without options behind its name, has teachers."""
+    begin = RECIPES.get(record.partition(" ")[0])
+    return begin is not None and begin().distillation is not None
+
+
 def require_recipe(name: str) -> Callable[[], RunConfig]:
     """Return the recipe called *name*; RunError if there is none."""
     if name not in RECIPES:

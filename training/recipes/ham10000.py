@@ -39,8 +39,8 @@ def student_control() -> RunConfig:
     """
     The student on the labels of HAM10000 alone: what distillation is measured against.
 
-    The protocols that leak are shown with it too.  Further ISIC pictures harm (see
-    docs/ablation/table.md), so an epoch takes none of them, if they are given.
+    The protocols that leak are shown with it too.  Further ISIC pictures seem to
+    harm (see docs/ablation.md), so an epoch takes none of them, if they are given.
     """
     return RunConfig(
         recipe="student_control",

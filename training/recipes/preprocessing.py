@@ -15,7 +15,7 @@ from device.core.manifest import (
 )
 
 SHIPPED_OFF = ("hair_removal", "denoise", "color_constancy", "local_contrast")
-"""They cost time and none helps the ranking: docs/ablation/table.md has the figures."""
+"""They cost time and none was seen to help the ranking: docs/ablation.md."""
 
 
 def six_stages(side_px: int, *, off: Collection[str] = ()) -> PreprocessSpec:

@@ -11,7 +11,7 @@ def teacher_small() -> RunConfig:
     """
     EfficientNet-lite0, -lite1 and -lite2, pretrained on ImageNet, from packages of weights.
 
-    Trained on HAM10000 alone: further ISIC pictures harm, see docs/ablation/table.md.  More than
+    Trained on HAM10000 alone: further ISIC pictures seem to harm, see docs/ablation.md.  More than
     144 px would only be made up: the pictures of record have 150.
     """
     backbones = (_lite(0, side_px=144), _lite(1, side_px=144), _lite(2, side_px=144))

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.training.ablation.runs import a_grid, write_result
-from training.ablation.grid import claim_grid
+from training.ablation.grid import claim_grid, run_folder
 from training.ablation.quantization import StoredForm
 from training.ablation.stage_cost import StageCost
 from training.ablation.table import (
@@ -17,6 +17,7 @@ from training.ablation.table import (
 from training.errors import RunError
 from training.evaluate.report import PREDICTIONS_NAME
 from training.recipes.preprocessing import six_stages
+from training.runs import CONFIG_NAME, load_config, save_config
 
 RIGHT = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Ranks all five pictures right: AUROC 1."""
@@ -69,6 +70,31 @@ def test_what_is_missing_is_said(out):
     write_result(out, "baseline", 1, logits=RIGHT, auroc=1.0)
     found = row(table(out), "`other`")
     assert found[2:] == ["missing", MISSING, MISSING, MISSING, MISSING]
+
+
+@pytest.mark.parametrize("change", [{"epochs": 99}, {"seed": 2}, None])
+def test_a_run_that_was_trained_otherwise_does_not_count(out, change):
+    """Other epochs, another seed, or nobody knows; nor do its stored forms."""
+    write_result(out, "baseline", 2, logits=RIGHT, auroc=0.9)
+    folder = write_result(out, "baseline", 1, logits=RIGHT, auroc=1.0)
+    form = StoredForm(form="fp32", size_bytes=9, ms=1.0, auroc=1.0, largest_change=0.0)
+    (folder / FORMS_NAME).write_bytes(STORED_FORMS.dump_json([form]))
+    assert "Not counted" not in table(out)
+    if change is None:
+        (folder / CONFIG_NAME).unlink()
+    else:
+        save_config(folder, load_config(folder).model_copy(update=change))
+    page = table(out)
+    assert row(page, "`baseline`")[2:4] == ["1 of 2", "0.9000"]
+    assert "as their cell and seed say: baseline, seed 1.\n" in page
+    assert "fp32" not in page
+
+
+def test_a_training_that_was_laid_there_counts_whatever_its_recipe_is_called(out):
+    write_result(out, "other", 1, logits=RIGHT, auroc=1.0)
+    folder = run_folder(out, "other", 1)
+    save_config(folder, load_config(folder).model_copy(update={"recipe": "the plain recipe"}))
+    assert row(table(out), "`other`")[2] == "1 of 2"
 
 
 def test_other_pictures_are_not_compared(out):
