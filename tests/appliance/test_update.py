@@ -146,7 +146,7 @@ def test_an_end_in_order_goes_on_with_the_trial_and_time_ends_it(box):
 
 
 STOPPED_AT = """
-import sys, time
+import signal, sys, time
 from device import cli
 from device.classifier import OnnxClassifier
 from device.history import Archive
@@ -155,6 +155,8 @@ def waits(*_):
     print("waits", flush=True)
     time.sleep(60)
 
+# As in a terminal: what a shell starts in the background is deaf to it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.argv[1] == "model":
     OnnxClassifier.self_test = waits
 else:
