@@ -1,4 +1,4 @@
-"""One board for all tests of a part, in the order in which they stand; what it said is kept."""
+"""One board for all tests of a half, in the order in which they stand; what it said is kept."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from tests.bundles import Signer, a_key_folder, newer
 from tests.e2e.board import PATIENCE, ROOT, Board, empty_folder
 from tests.measured import sources
 
-PART = os.environ.get("EDGEDERM_E2E_PART", "")
-"""Of the tests, which run in three parts side by side, see ``run.sh``."""
-ARTIFACTS = ROOT / "var/e2e" / PART
+HALF = os.environ.get("EDGEDERM_E2E_HALF", "")
+"""Of the tests, which run in two halves side by side, see ``run.sh``."""
+ARTIFACTS = ROOT / "var/e2e" / HALF
 
 SETTINGS = {
     # Pictures in place of a camera, which the tests take away; and limits that are met soon.

@@ -1,5 +1,5 @@
 """
-Put together what all parts of the tests measured, and keep it if that is wanted.
+Put together what both halves of the tests measured, and keep it if that is wanted.
 
 Run by ``run.sh`` when all tests have passed, with its own arguments.
 """
@@ -19,15 +19,15 @@ def main():
     parser.add_argument("--kills")
     options, others = parser.parse_known_args()
     began_s = int(os.environ["EDGEDERM_E2E_BEGAN"])
-    parts = [
+    halves = [
         json.loads(path.read_text())
         for path in sorted((ROOT / "var/e2e").glob("*/times.json"))
         if path.stat().st_mtime >= began_s
     ]
     found = {
-        **{name: value for part in parts for name, value in part.items()},
+        **{name: value for half in halves for name, value in half.items()},
         **json.loads(os.environ["EDGEDERM_E2E_PREPARED"]),
-        "tests passed": sum(part["tests passed"] for part in parts),
+        "tests passed": sum(half["tests passed"] for half in halves),
         "whole run": round(time.time() - began_s),
         "patience": PATIENCE,
         "load at the end": round(os.getloadavg()[0], 1),
@@ -36,7 +36,7 @@ def main():
     if options.results is None:
         return
     if others:  # Some tests alone change their own figures alone.
-        measured = {name: value for part in parts for name, value in part.items()}
+        measured = {name: value for half in halves for name, value in half.items()}
         measured.pop("tests passed", None)
         kept = json.loads(options.results.read_text()) if options.results.exists() else {}
         # Of other sources, perhaps, than those that stand in the file.
