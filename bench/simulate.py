@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("resize", "stages", "all_stages", "all_stages_no_hair", "inference", "whole")
 REPEATS = (2, 22, 42)
 """How often a part is done in each of the three processes."""
-SHORT = {"stages": 50, "all_stages": 5, "all_stages_no_hair": 5}
+SHORT = {"resize": 10, "stages": 50, "all_stages": 5, "all_stages_no_hair": 5}
 """Parts that are done so many times as often: what Python does beside them is as large as they."""
 MOST_NOISE = 0.005
 MOST_PER_MAC = 0.7
