@@ -35,6 +35,8 @@ REPEATS = (2, 22, 42)
 """How often a part is done in each of the three processes."""
 SHORT = {"resize": 10, "stages": 50, "all_stages": 5, "all_stages_no_hair": 5}
 """Parts that are done so many times as often: what Python does beside them is as large as they."""
+FORMS = 5
+"""Forms of the network are run so many times as often: the int8 ones vary more."""
 MOST_NOISE = 0.005
 MOST_PER_MAC = 0.7
 MOST_STAGES = 2.0
@@ -117,7 +119,8 @@ def run_counted(emulator: Path, part: str, times: int) -> int:
 
 def count(emulator: Path, part: str) -> Count:
     """Count one part, or the network of an ONNX file."""
-    repeats = [SHORT.get(part, 1) * times for times in REPEATS]
+    more = FORMS if part.endswith(SUFFIX) else SHORT.get(part, 1)
+    repeats = [more * times for times in REPEATS]
     totals = [run_counted(emulator, part, times) for times in repeats]
     found = count_of(totals, repeats)
     print(f"{Path(part).name}: {found}", file=sys.stderr)
