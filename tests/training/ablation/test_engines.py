@@ -15,7 +15,7 @@ from training.ablation.grid import CellRun, runs_of
 from training.errors import RunError
 
 NO_RAY = "the library ray is not installed; make test installs it from locks/cluster.txt"
-PATIENCE_S = 60.0
+PATIENCE_S = 300
 
 
 def some_runs(out: Path, *names: str) -> list[CellRun]:
