@@ -83,6 +83,9 @@ Photographs = Annotated[
         help="Folder that `python -m training photographs` filled.", exists=True, file_okay=False
     ),
 ]
+ModelFile = Annotated[
+    Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
+]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
@@ -456,9 +459,7 @@ def photographs(
     "--data data/ham10000 --photographs data/photographs"
 )
 def refusals(
-    model: Annotated[
-        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
-    ],
+    model: ModelFile,
     data: Data,
     photographs: Photographs,
     elsewhere: Annotated[
@@ -534,9 +535,7 @@ def export(  # noqa: PLR0913, PLR0917 - one for each option of the verb
     "--report runs/student"
 )
 def card(
-    model: Annotated[
-        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
-    ],
+    model: ModelFile,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -581,9 +580,7 @@ def keygen(
     "--key keys/clinic-2026.key --version 1.1.0"
 )
 def bundle(
-    model: Annotated[
-        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
-    ],
+    model: ModelFile,
     key: Annotated[
         Path,
         typer.Option(
@@ -621,9 +618,7 @@ def _passphrase(file: Path | None, *, confirms: bool) -> str:
 
 @app.command(epilog="Example: python -m training samples --model device/models/student.onnx")
 def samples(
-    model: Annotated[
-        Path, typer.Option(help="ONNX file.", exists=True, dir_okay=False, show_default=False)
-    ],
+    model: ModelFile,
 ) -> None:
     """Choose the seeds of the drawn pictures in device/samples: together all four answers."""
     from training.export.samples import choose_samples

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.fewer_pixels import moved
 from device.classifier import OnnxClassifier
-from device.decision import probability_malignant
 from device.decode import decode
 from device.drawing import add_hair, add_vignette, draw_lesion
 from device.preprocess import model_input, prepare, working_copy
@@ -116,18 +116,6 @@ def frames_of_12_megapixels():
     for seed in range(6, 12):
         drawn_HWC = draw_lesion(seed, diagnosis="MEL", height_px=380, width_px=507)
         yield cv2.resize(drawn_HWC, (4056, 3040), interpolation=cv2.INTER_CUBIC)
-
-
-def moved(classifier, before_HWC, after_HWC):
-    """By how many levels two inputs differ on average, and how far apart their answers are."""
-    answers = [
-        probability_malignant(
-            classifier.classify(input_HWC).malignancy_logit, classifier.manifest.calibration
-        )
-        for input_HWC in (before_HWC, after_HWC)
-    ]
-    levels = np.abs(before_HWC.astype(int) - after_HWC.astype(int)).mean()
-    return levels, abs(answers[1] - answers[0])
 
 
 def test_halving_a_frame_of_12_megapixels_hardly_moves_an_answer(classifier):
