@@ -6,16 +6,28 @@ from collections.abc import Callable, Mapping
 
 from training.errors import RunError
 from training.recipes.demo import demo_student, demo_teacher
-from training.recipes.ham10000 import student_control, student_distilled, student_further
-from training.recipes.teachers import teacher_pair, teacher_paper, teacher_small
+from training.recipes.ham10000 import (
+    assistant,
+    student_control,
+    student_distilled,
+    student_further,
+)
+from training.recipes.teachers import (
+    teacher_like_student,
+    teacher_pair,
+    teacher_paper,
+    teacher_small,
+)
 from training.runs import RunConfig
 
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
+    "assistant": assistant,
     "demo_student": demo_student,
     "demo_teacher": demo_teacher,
     "student_control": student_control,
     "student_distilled": student_distilled,
     "student_further": student_further,
+    "teacher_like_student": teacher_like_student,
     "teacher_paper": teacher_paper,
     "teacher_small": teacher_small,
     "teacher_pair": teacher_pair,

@@ -34,6 +34,21 @@ The first four of EfficientNet-lite0's seven stages, thinner in the middle of ea
 of all where the picture is large: there lies the time.
 """
 
+ASSISTANT = STUDENT.model_copy(
+    update={
+        "stem_channels": 32,
+        "blocks": (
+            BlockConfig(kind="separable", channels=16, repeats=1, stride=1, expansion=1),
+            BlockConfig(kind="inverted", channels=24, repeats=2, stride=2, expansion=6),
+            BlockConfig(kind="inverted", channels=40, repeats=2, stride=2, expansion=6, kernel=5),
+            BlockConfig(kind="inverted", channels=80, repeats=3, stride=2, expansion=6),
+            BlockConfig(kind="inverted", channels=112, repeats=3, stride=1, expansion=6, kernel=5),
+        ),
+        "embedding_channels": 320,
+    }
+)
+"""One stage more of the same network, and nothing thinned out: too slow and large to ship."""
+
 
 def student_control() -> RunConfig:
     """
@@ -71,6 +86,18 @@ def student_distilled() -> RunConfig:
     lesson = DistillationConfig(teacher_runs=(), views=6, kd_temperature=1.0, kd_share=0.9)
     return student_control().model_copy(
         update={"recipe": "student_distilled", "distillation": lesson}
+    )
+
+
+def assistant() -> RunConfig:
+    """
+    A network between student and teacher, trained like the student's control: a further teacher.
+
+    The student learned more from these pictures than larger networks did.  So what lies between
+    them may be the better teacher; see docs/training.md.
+    """
+    return student_control().model_copy(
+        update={"recipe": "assistant", "model": ASSISTANT, "epochs": 12}
     )
 
 

@@ -29,6 +29,17 @@ def teacher_pair() -> RunConfig:
     return _teacher("teacher_pair", backbones, side_px=160, epochs=6, learning_rate=6e-4)
 
 
+def teacher_like_student() -> RunConfig:
+    """
+    EfficientNet-lite0 as the student is trained: its side, its pictures, faster in deep layers.
+
+    Half of what it sees are pictures as they are, instead of a quarter; steps are larger.
+    """
+    return _teacher(
+        "teacher_like_student", (_lite(0, side_px=128),), side_px=128, epochs=10, learning_rate=2e-3
+    ).model_copy(update={"variants": 2, "batch_size": 64, "layer_decay": 0.95})
+
+
 def teacher_paper() -> RunConfig:
     """
     The trio that arXiv 2406.17051 names, at 224 px, with the weights of timm's hub.
