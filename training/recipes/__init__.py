@@ -12,12 +12,7 @@ from training.recipes.ham10000 import (
     student_distilled,
     student_further,
 )
-from training.recipes.teachers import (
-    teacher_like_student,
-    teacher_pair,
-    teacher_paper,
-    teacher_small,
-)
+from training.recipes.teachers import teacher_paper, teacher_small
 from training.runs import RunConfig
 
 RECIPES: Mapping[str, Callable[[], RunConfig]] = {
@@ -27,10 +22,8 @@ RECIPES: Mapping[str, Callable[[], RunConfig]] = {
     "student_control": student_control,
     "student_distilled": student_distilled,
     "student_further": student_further,
-    "teacher_like_student": teacher_like_student,
     "teacher_paper": teacher_paper,
     "teacher_small": teacher_small,
-    "teacher_pair": teacher_pair,
 }
 
 

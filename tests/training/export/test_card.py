@@ -68,7 +68,7 @@ def test_a_taught_student_is_told_to_name_its_teachers():
     assert "once for each of its teachers" in taught
     assert "--teacher" not in written()
     assert is_taught("student_distilled --epochs 24")
-    assert not any(map(is_taught, ("student_control", "teacher_pair", "of somebody else")))
+    assert not any(map(is_taught, ("student_control", "teacher_small", "of somebody else")))
 
 
 def test_what_is_said_of_the_test_part_is_said_where_the_recipes_were_found_on_it():
