@@ -83,7 +83,7 @@ def student_distilled() -> RunConfig:
     The teacher counts for more than the labels: it knows which of them are doubtful.  The views
     are as many as two cores allow.
     """
-    lesson = DistillationConfig(teacher_runs=(), views=6, kd_temperature=1.0, kd_share=0.9)
+    lesson = DistillationConfig(teacher_runs=(), views=12, kd_temperature=1.0, kd_share=0.9)
     return student_control().model_copy(
         update={"recipe": "student_distilled", "distillation": lesson}
     )
