@@ -1,14 +1,16 @@
 """
 Cut the power, again and again, and look what is left.
 
-Run by ``run.sh`` (``make e2e-powercut``).  First at random moments while pictures are answered,
-each cut followed by a cold boot of the same disk; then before each step of a model's installation
-and of the start that tries it.  Killing QEMU takes the guest's memory away at once, and with it all
-that was not yet written to its disk: what a card does that lies about its own writes is not shown.
+Run by ``run.sh`` (``make e2e-powercut``).  On one machine at random moments while pictures are
+answered, each cut followed by a cold boot of the same disk; on another, at the same time, before
+each step of a model's installation and of the start that tries it.  Killing QEMU takes the guest's
+memory away at once, and with it all that was not yet written to its disk: what a card does that
+lies about its own writes is not shown.
 """
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -30,6 +32,7 @@ from tests.e2e_machine.machine import SNAPSHOT, Machine
 from tests.measured import sources
 
 ARTIFACTS = ROOT / "var/e2e-powercut"
+FOUND = "found.json"
 KEPT = ROOT / "var/e2e-powercut-deployed"
 """A machine on which the box was deployed, for the next run with the same release and image."""
 CAPTURES, UPDATES = HALVES = ("captures", "model update")
@@ -52,38 +55,81 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
-    chance = random.Random(options.seed)  # noqa: S311 - moments, no secrets
-    empty_folder(ARTIFACTS)
     image = Path(os.environ["EDGEDERM_E2E_IMAGE"])
-    began_s = time.monotonic()
-    deployed = deploy(image)
     found = {"command": "make e2e-powercut", **sources(), "seed": options.seed}
-    found["deployed"] = round(time.monotonic() - began_s, 1)
-    works = {
-        CAPTURES: lambda: cut_captures(image, deployed, options.cuts, chance),
-        UPDATES: lambda: cut_updates(image, deployed, options.every),
-    }
-    missed = []
-    for name in (options.only,) if options.only else HALVES:
-        began_s = time.monotonic()
-        found[name] = works[name]()
-        missed += found[name]["missed"]
-        found[f"{name}, whole"] = round(time.monotonic() - began_s, 1)
-        (ARTIFACTS / "found.json").write_text(measured(found))
+    if options.only:
+        empty_folder(artifacts_of(options.only))
+        found["deployed"], deployed = deploy(image)
+        parts = {options.only: cut(options, image, deployed)}
+    else:
+        empty_folder(ARTIFACTS)
+        found["deployed"], _ = deploy(image)
+        parts = both_at_once(options)
+    found |= parts
+    (ARTIFACTS / FOUND).write_text(measured(found))
     print(measured(found))
+    missed = any(part["missed"] for part in parts.values())
     if options.results and not missed:
         options.results.write_text(measured(found))
     return 1 if missed else 0
+
+
+def both_at_once(options):
+    """
+    Run the halves side by side, each in a network of its own; returns what they saw, by name.
+
+    A machine has one processor, and its address is that under which the box was deployed.
+    """
+    command = [sys.executable, "-m", "tests.e2e_machine.powercut", f"--seed={options.seed}"]
+    command += [f"--cuts={options.cuts}", f"--every={options.every}"]
+    halves = {
+        name: subprocess.Popen(["unshare", "--net", *command, f"--only={name}"]) for name in HALVES
+    }
+    for half in halves.values():
+        half.wait()
+    parts = {}
+    for name in halves:
+        path = artifacts_of(name) / FOUND
+        parts[name] = (
+            json.loads(path.read_text())
+            if path.exists()
+            else {"missed": [f"{name}: broke off, see what it printed"]}
+        )
+    return parts
+
+
+def cut(options, image, deployed):
+    """Do one half; returns what was seen, and leaves it among the artifacts."""
+    began_s = time.monotonic()
+    if options.only == CAPTURES:
+        chance = random.Random(options.seed)  # noqa: S311 - moments, no secrets
+        seen = cut_captures(image, deployed, options.cuts, chance)
+    else:
+        seen = cut_updates(image, deployed, options.every)
+    seen["whole"] = round(time.monotonic() - began_s, 1)
+    (artifacts_of(options.only) / FOUND).write_text(json.dumps(seen))
+    return seen
+
+
+def artifacts_of(half):
+    """Return the folder of what a half leaves."""
+    return ARTIFACTS / half.replace(" ", "-")
 
 
 # ------------------------------------------------------------------------------------- before
 
 
 def deploy(image):
-    """Return a folder with the disk of a machine on which the box runs, its keys and its token."""
+    """
+    Make a machine on which the box runs, or find that there is one.
+
+    Returns:
+        How long it took, and the folder with its disk, its keys and its token.
+    """
+    began_s = time.monotonic()
     stamp = f"{image.name} {os.environ['EDGEDERM_E2E_RELEASE']}\n"
     if (KEPT / "stamp").exists() and (KEPT / "stamp").read_text() == stamp:
-        return KEPT
+        return round(time.monotonic() - began_s, 1), KEPT
     empty_folder(KEPT)
     machine = Machine(KEPT, ARTIFACTS, image)
     try:
@@ -99,17 +145,18 @@ def deploy(image):
     finally:
         machine.cut()
     (KEPT / "stamp").write_text(stamp)
-    return KEPT
+    return round(time.monotonic() - began_s, 1), KEPT
 
 
-def machine_of(image, deployed, name):
+def machine_of(image, deployed, half):
     """Return a machine with a disk of its own above the deployed one."""
-    folder = empty_folder(ARTIFACTS / name)
+    artifacts = artifacts_of(half)
+    folder = empty_folder(artifacts / "machine")
     for one in ("key", "key.pub", "known_hosts", "certificate.pem"):
         shutil.copy(deployed / one, folder / one)
     # One processor: with two, an emulator on a busy machine is seen to let the guest's kernel run
     # into code that the other one is just changing, and it dies of that in one cold boot of many.
-    return Machine(folder, ARTIFACTS, image, base=deployed / "disk.qcow2", processors=1)
+    return Machine(folder, artifacts, image, base=deployed / "disk.qcow2", processors=1)
 
 
 # ----------------------------------------------------------------------------------- captures
@@ -117,7 +164,7 @@ def machine_of(image, deployed, name):
 
 def cut_captures(image, deployed, cuts, chance):
     """Cut the power while pictures are answered; returns what was seen."""
-    machine = machine_of(image, deployed, "captures")
+    machine = machine_of(image, deployed, CAPTURES)
     token = (deployed / "token").read_text()
     answered, lost, boots, missed = set(), set(), [], []
     made = failed = corrupt = 0
@@ -212,7 +259,7 @@ def upper_limit(trials):
 
 def cut_updates(image, deployed, every):
     """Cut before each step of an update, and after it; returns what was seen."""
-    machine = machine_of(image, deployed, "updates")
+    machine = machine_of(image, deployed, UPDATES)
     old, new = newer(1), newer(2)
     found = {"steps": {}, "models after": {}, "missed": []}
     try:
