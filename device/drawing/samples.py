@@ -83,7 +83,7 @@ _ARTIFACTS: Final[Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]]]
 SAMPLES: Final = (
     Sample(name="nevus", seed=1, diagnosis="NV", answer=Result.BENIGN),
     Sample(name="melanoma", seed=1, diagnosis="MEL", answer=Result.MALIGNANT),
-    Sample(name="nevus-hair", seed=4, diagnosis="NV", answer=Result.BENIGN, artifacts=("hair",)),
+    Sample(name="nevus-hair", seed=2, diagnosis="NV", answer=Result.BENIGN, artifacts=("hair",)),
     Sample(
         name="keratosis-ruler",
         seed=18,
