@@ -150,6 +150,8 @@ def test_the_whole_path(tmp_path, capsys):
         together.malignancy_logit_N,
         (of_run.malignancy_logit_N + of_teacher.malignancy_logit_N) / 2,
     )
+    trained = [line.split()[4] for line in of_run.command.splitlines()[:-1]]
+    assert trained == ["demo_teacher", "demo_student"], "its teacher first"
     assert together.command.count("training train demo_") == 2
     assert "--beside " in together.command
 

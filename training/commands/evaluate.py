@@ -136,10 +136,7 @@ def evaluate_run(
         (calibration, point),
         command="\n".join(
             (
-                *(
-                    _train_command(trained, each, source)
-                    for trained, each in zip(configs, runs, strict=True)
-                ),
+                *dict.fromkeys(line for each in runs for line in _train_commands(each, source)),
                 _command(run, source, part, tta=tta, out=out, beside=beside),
             )
         ),
@@ -303,6 +300,17 @@ def _command(
     if out is not None and (beside or out != _default_out(model, part, tta)):
         words.append(f"--out {shown(out, 'RUNS')}")
     return " ".join(words)
+
+
+def _train_commands(run: Path, source: Source) -> list[str]:
+    """Return the commands that trained the run: those of its teachers first, if they are there."""
+    config = load_config(run)
+    teachers = () if config.distillation is None else config.distillation.teacher_runs
+    found = [teacher for teacher in teachers if (teacher / CONFIG_NAME).is_file()]
+    return [
+        *(line for teacher in found for line in _train_commands(teacher, source)),
+        _train_command(config, run, source),
+    ]
 
 
 def _train_command(config: RunConfig, run: Path, source: Source) -> str:
