@@ -174,3 +174,7 @@ def test_the_whole_path(tmp_path, capsys):
     (tmp_path / "teacher" / CURVES_NAME).write_text("")
     with pytest.raises(RunError, match=r"expected \d+ finished epochs, found 0"):
         train_run(load_config(tmp_path / "second"), source, tmp_path / "third")
+
+    # A student whose teacher is gone, or of another time, is judged all the same.
+    (tmp_path / "teacher" / "config.json").write_text("{}")
+    assert "teacher: how it was trained is not known" in evaluate_model(student, source).command

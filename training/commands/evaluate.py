@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
 from device.classifier import OnnxClassifier
@@ -303,14 +304,16 @@ def _command(
 
 
 def _train_commands(run: Path, source: Source) -> list[str]:
-    """Return the commands that trained the run: those of its teachers first, if they are there."""
+    """Return the commands that trained the run, those of its teachers first."""
     config = load_config(run)
-    teachers = () if config.distillation is None else config.distillation.teacher_runs
-    found = [teacher for teacher in teachers if (teacher / CONFIG_NAME).is_file()]
-    return [
-        *(line for teacher in found for line in _train_commands(teacher, source)),
-        _train_command(config, run, source),
-    ]
+    lines = []
+    for teacher in () if config.distillation is None else config.distillation.teacher_runs:
+        try:
+            lines += _train_commands(teacher, source)
+        except (OSError, ValidationError):
+            # The student can be judged all the same.
+            lines.append(f"# {shown(teacher, 'RUNS')}: how it was trained is not known here")
+    return [*lines, _train_command(config, run, source)]
 
 
 def _train_command(config: RunConfig, run: Path, source: Source) -> str:

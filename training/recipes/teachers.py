@@ -12,8 +12,7 @@ def teacher_small() -> RunConfig:
     EfficientNet-lite0, -lite1 and -lite2, pretrained on ImageNet, from packages of weights.
 
     Trained as the student is: at its side, on its pictures, of which half are as they are, in large
-    steps.  With smaller steps, deeper layers held back more and a quarter of such pictures -lite0
-    was at 0.923 on validation after three epochs, whatever the side; so it is at 0.929.
+    steps, and deeper layers are held back little.  What that is worth: docs/training.md.
     """
     backbones = (_lite(0, side_px=128), _lite(1, side_px=128), _lite(2, side_px=128))
     return _teacher(
