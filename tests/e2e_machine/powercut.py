@@ -57,13 +57,13 @@ def main():
     options = parser.parse_args()
     image = Path(os.environ["EDGEDERM_E2E_IMAGE"])
     found = {"command": "make e2e-powercut", **sources(), "seed": options.seed}
+    empty_folder(artifacts_of(options.only) if options.only else ARTIFACTS)
+    began_s = time.monotonic()
+    deployed = deploy(image)
+    found["deployed"] = round(time.monotonic() - began_s, 1)
     if options.only:
-        empty_folder(artifacts_of(options.only))
-        found["deployed"], deployed = deploy(image)
         parts = {options.only: cut(options, image, deployed)}
     else:
-        empty_folder(ARTIFACTS)
-        found["deployed"], _ = deploy(image)
         parts = both_at_once(options)
         (ARTIFACTS / FOUND).write_text(measured(found | parts))
     found |= parts
@@ -120,16 +120,10 @@ def artifacts_of(half):
 
 
 def deploy(image):
-    """
-    Make a machine on which the box runs, or find that there is one.
-
-    Returns:
-        How long it took, and the folder with its disk, its keys and its token.
-    """
-    began_s = time.monotonic()
+    """Return a folder with the disk of a machine on which the box runs, its keys and its token."""
     stamp = f"{image.name} {os.environ['EDGEDERM_E2E_RELEASE']}\n"
     if (KEPT / "stamp").exists() and (KEPT / "stamp").read_text() == stamp:
-        return round(time.monotonic() - began_s, 1), KEPT
+        return KEPT
     empty_folder(KEPT)
     machine = Machine(KEPT, ARTIFACTS, image)
     try:
@@ -145,7 +139,7 @@ def deploy(image):
     finally:
         machine.cut()
     (KEPT / "stamp").write_text(stamp)
-    return round(time.monotonic() - began_s, 1), KEPT
+    return KEPT
 
 
 def machine_of(image, deployed, half):

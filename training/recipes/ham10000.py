@@ -93,8 +93,7 @@ def assistant() -> RunConfig:
     """
     A network between student and teacher, trained like the student's control: a further teacher.
 
-    The student learned more from these pictures than larger networks did.  So what lies between
-    them may be the better teacher; see docs/training.md.
+    It errs elsewhere than the members of ``teacher_small``; see docs/training.md.
     """
     return student_control().model_copy(
         update={"recipe": "assistant", "model": ASSISTANT, "epochs": 12}

@@ -16,8 +16,8 @@ def teacher_small() -> RunConfig:
     """
     backbones = (_lite(0, side_px=128), _lite(1, side_px=128), _lite(2, side_px=128))
     return _teacher(
-        "teacher_small", backbones, side_px=128, epochs=10, learning_rate=2e-3, layer_decay=0.95
-    ).model_copy(update={"variants": 2, "batch_size": 64})
+        "teacher_small", backbones, side_px=128, epochs=10, learning_rate=2e-3
+    ).model_copy(update={"variants": 2, "batch_size": 64, "layer_decay": 0.95})
 
 
 def teacher_paper() -> RunConfig:
@@ -53,7 +53,6 @@ def _teacher(
     side_px: int,
     epochs: int,
     learning_rate: float,
-    layer_decay: float = 0.9,
 ) -> RunConfig:
     return RunConfig(
         recipe=name,
@@ -69,7 +68,7 @@ def _teacher(
         learning_rate=learning_rate,
         warmup_epochs=1,
         weight_decay=0.05,
-        layer_decay=layer_decay,
+        layer_decay=0.9,
         precision="bf16",
         label_smoothing=0.05,
         ema_decay=0.998,
