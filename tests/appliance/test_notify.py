@@ -57,7 +57,7 @@ def test_ready_is_said_when_the_box_answers_and_the_beat_ends_with_the_turning(b
     log = ""
     while not (address := re.search(r"http://127\.0\.0\.1:\d+", log)):
         log += process.stderr.readline()
-    with urllib.request.urlopen(f"{address[0]}/healthz", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{address[0]}/healthz", timeout=10) as answer:  # noqa: S310 - our own daemon
         assert answer.status == 200
     beats = 0
     while beats < 3:

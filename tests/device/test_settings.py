@@ -237,7 +237,7 @@ def test_loopback_needs_no_token(write, host):
     assert load_settings(write(f'[server]\nhost = "{host}"\n')).server.is_loopback
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.local", ""])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.local", ""])  # noqa: S104 - nothing listens
 def test_beyond_loopback_the_box_asks_for_tokens_and_speaks_tls(write, host):
     server = load_settings(write(f'[server]\nhost = "{host}"\n')).server
     assert not server.is_loopback

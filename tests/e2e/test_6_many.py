@@ -8,7 +8,7 @@ from tests.bundles import a_real_bundle, newer, shipped
 from tests.e2e.board import Board
 from tests.e2e.conftest import ARTIFACTS, SETTINGS, commit, current
 
-BAD_SETTINGS = {**SETTINGS, "server": {"host": "0.0.0.0", "portt": 1}}  # noqa: S104
+BAD_SETTINGS = {**SETTINGS, "server": {"host": "0.0.0.0", "portt": 1}}  # noqa: S104 - the board's own network
 GONE = {"ansible_host": "10.99.9.77", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
 
 

@@ -12,6 +12,6 @@ def test_versions_are_ordered_by_number():
     assert sorted(set(words), key=parse_version) == words
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.0-rc1", "01.0.0", "1.0.١", "1.0.0\n", "1.0.1234567"])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("text", ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.0-rc1", "01.0.0", "1.0.١", "1.0.0\n", "1.0.1234567"])  # fmt: skip  # noqa: E501 - one row of cases
 def test_anything_else_is_no_version(text):
     assert parse_version(text) is None

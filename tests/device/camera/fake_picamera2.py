@@ -62,7 +62,7 @@ class Sensor:
     def module(self) -> ModuleType:
         """Return what ``import picamera2`` finds."""
         module = ModuleType("picamera2")
-        module.Picamera2 = lambda camera_num=0: FakePicamera2(self, camera_num)  # type: ignore[attr-defined]
+        module.Picamera2 = lambda camera_num=0: FakePicamera2(self, camera_num)  # type: ignore[attr-defined]  # made here
         return module
 
     def idle(self) -> None:

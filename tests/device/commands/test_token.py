@@ -79,7 +79,7 @@ def test_a_damaged_history_is_told_and_left_to_the_box(state, capsys):
     assert [path.name for path in state.glob("history*")] == ["history.sqlite"]
 
 
-@pytest.mark.parametrize("words", [["token"], ["token", "add"], ["token", "add", "x", "--role", "root"], ["token", "revoke"]])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("words", [["token"], ["token", "add"], ["token", "add", "x", "--role", "root"], ["token", "revoke"]])  # fmt: skip  # noqa: E501 - one row of cases
 def test_wrong_usage_is_exit_status_two(words):
     with pytest.raises(SystemExit) as caught:
         cli.main(words)

@@ -76,7 +76,7 @@ def test_a_recorded_answer_tells_its_id():
 def test_a_time_without_a_zone_is_refused():
     """It would mean another moment on every machine."""
     with pytest.raises(ValidationError, match="captured_at"):
-        AnswerDocument.from_answer(an_answer(captured_at=datetime(2026, 1, 2)))  # noqa: DTZ001
+        AnswerDocument.from_answer(an_answer(captured_at=datetime(2026, 1, 2)))  # noqa: DTZ001 - it must be refused
 
 
 @pytest.mark.parametrize("probability", [float("nan"), -0.1, 1.1])
