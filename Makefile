@@ -52,8 +52,8 @@ e2e: $(DEV) $(DEPLOY) ## deploy to a board that is a container, break it, see it
 	tests/e2e/run.sh .venv-dev/bin/python .venv-deploy/bin/python
 
 e2e-machine: $(DEV) $(DEPLOY) ## the same on a machine in QEMU: button, light, camera, walls; needs root
-	tests/e2e_machine/run.sh .venv-dev/bin/python .venv-deploy/bin/python -m pytest tests/e2e_machine \
-	    -p no:cacheprovider --override-ini=norecursedirs=.hypothesis --results bench/results/machine.json
+	tests/e2e_machine/run.sh .venv-dev/bin/python .venv-deploy/bin/python -m tests.e2e_machine \
+	    --results bench/results/machine.json
 
 e2e-powercut: $(DEV) $(DEPLOY) ## cut that machine's power under load and in a model's update; needs root
 	tests/e2e_machine/run.sh .venv-dev/bin/python .venv-deploy/bin/python -m tests.e2e_machine.powercut \

@@ -1,5 +1,6 @@
-"""One machine for all tests, in the order in which they stand; what it said is kept."""
+"""One machine for all tests of a half, in the order in which they stand; what it said is kept."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -7,17 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.board import ROOT, empty_folder
-from tests.e2e_machine.deployment import Deployment, measured
+from tests.e2e_machine.deployment import Deployment
 from tests.e2e_machine.machine import Machine
 from tests.measured import sources
 
 ARTIFACTS = ROOT / "var/e2e-machine"
-
-
-def pytest_addoption(parser):
-    parser.addoption("--results", type=Path, help="keep what was measured, if all tests passed")
-
-
+HALF = os.environ.get("EDGEDERM_E2E_HALF", "")
+"""Of the tests, which run in two halves side by side, see ``__main__.py``."""
+TIMES = "times.json"
 FOUND = pytest.StashKey[dict]()
 
 
@@ -28,22 +26,19 @@ def times(pytestconfig):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """Write down what was measured."""
-    if not (found := session.config.stash.get(FOUND, None)):
-        return
-    text = measured({**found, "tests passed": session.testscollected - session.testsfailed})
-    (ARTIFACTS / "times.json").write_text(text)
-    if session.config.option.results and exitstatus == 0:
-        session.config.option.results.write_text(text)
+    """Write down what was measured, for ``__main__.py``."""
+    found = session.config.stash.get(FOUND, None)
+    if found and exitstatus == 0:
+        found["tests passed"] = session.testscollected
+        (ARTIFACTS / HALF / TIMES).write_text(json.dumps(found))
 
 
 @pytest.fixture(scope="session")
 def board(tmp_path_factory, times):
     if "EDGEDERM_E2E_IMAGE" not in os.environ:
         pytest.fail("say: make e2e-machine")
-    empty_folder(ARTIFACTS)
     image = Path(os.environ["EDGEDERM_E2E_IMAGE"])
-    made = Machine(tmp_path_factory.mktemp("controller"), ARTIFACTS, image)
+    made = Machine(tmp_path_factory.mktemp("controller"), empty_folder(ARTIFACTS / HALF), image)
     try:
         times["cold boot, to a login"] = made.start()
         made.let_in()
@@ -72,5 +67,5 @@ def pytest_runtest_call(item):
     try:
         return (yield)
     finally:
-        with (ARTIFACTS / "tests.txt").open("a") as file:
+        with (ARTIFACTS / HALF / "tests.txt").open("a") as file:
             file.write(f"{time.monotonic() - began_s:7.1f} s  {item.name}\n")

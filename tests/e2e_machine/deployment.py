@@ -27,18 +27,23 @@ class Deployment:
         self.token = None
         (key,) = a_key_folder(board.folder / "keys", Signer()).glob("*.pub")
         self.variables = {
-            "appliance_settings": SETTINGS,
             "appliance_lan": ["10.99.0.0/24"],
-            "appliance_watch_s": round(5 * PATIENCE),
+            "appliance_watch_s": 5,
             "appliance_model_keys": [str(key)],
         }
 
-    def bring(self):
-        """Run the playbook on a fresh board; returns how long it took and what it counted."""
+    def bring(self, **settings):
+        """
+        Run the playbook on a fresh board, with other *settings* than usual.
+
+        Returns:
+            How long it took in seconds, and what the playbook counted.
+        """
         self.board.show(SAMPLES / "1-nevus.jpg")
         self.board.root("systemctl restart virtual-camera")
         began_s = time.monotonic()
-        done, counts = self.board.play("deploy", self.board.inventory(self.variables))
+        variables = {**self.variables, "appliance_settings": {**SETTINGS, **settings}}
+        done, counts = self.board.play("deploy", self.board.inventory(variables))
         shown = r"shown this once: (edgederm-[a-z2-7]{8}-[a-z2-7]{32})"
         (self.token,) = re.findall(shown, done.stdout)
         return round(time.monotonic() - began_s, 1), counts

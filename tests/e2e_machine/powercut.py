@@ -1,11 +1,11 @@
 """
 Cut the power, again and again, and look what is left.
 
-Run by ``run.sh`` (``make e2e-powercut``).  On one machine at random moments while pictures are
-answered, each cut followed by a cold boot of the same disk; on another, at the same time, before
-each step of a model's installation and of the start that tries it.  Killing QEMU takes the guest's
-memory away at once, and with it all that was not yet written to its disk: what a card does that
-lies about its own writes is not shown.
+Run by ``run.sh`` (``make e2e-powercut``).  At random moments while pictures are answered, each cut
+followed by a cold boot of the same disk; and before each step of a model's installation and of the
+start that tries it.  Two machines share that.  Killing QEMU takes the guest's memory away at once,
+and with it all that was not yet written to its disk: what a card does that lies about its own
+writes is not shown.
 """
 
 import argparse
@@ -29,13 +29,18 @@ from tests.bundles import a_real_bundle, newer, shipped
 from tests.e2e.board import PATIENCE, ROOT, call, empty_folder, wait_for
 from tests.e2e_machine.deployment import Deployment, measured, rows
 from tests.e2e_machine.machine import SNAPSHOT, Machine
+from tests.e2e_machine.side_by_side import side_by_side
 from tests.measured import sources
 
 ARTIFACTS = ROOT / "var/e2e-powercut"
+TAKEN = ARTIFACTS / "taken"
+"""A file for each cut under load that a machine has taken."""
 FOUND = "found.json"
 KEPT = ROOT / "var/e2e-powercut-deployed"
 """A machine on which the box was deployed, for the next run with the same release and image."""
-CAPTURES, UPDATES = HALVES = ("captures", "model update")
+CAPTURES, UPDATES = PARTS = ("captures", "model update")
+PLANS = {"first": (CAPTURES,), "second": (UPDATES, CAPTURES)}
+"""What two machines do side by side; of the cuts under load each takes the next that is left."""
 CONFIDENCE = 0.95
 STATE = "/var/lib/edgederm"
 UNDER_WAY = "under way"
@@ -51,81 +56,90 @@ def main():
     parser.add_argument(
         "--every", type=int, default=1, help="of the steps of an update, cut this one"
     )
-    parser.add_argument("--only", choices=HALVES, help="of the two halves, this one")
+    parser.add_argument("--only", choices=PARTS, help="of the two parts, this one")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--plan", choices=PLANS, help=argparse.SUPPRESS)  # Of one machine.
     options = parser.parse_args()
-    image = Path(os.environ["EDGEDERM_E2E_IMAGE"])
+    if options.plan:
+        for part in parts_of(options.plan, options.only):
+            do(part, options)
+        return 0
     found = {"command": "make e2e-powercut", **sources(), "seed": options.seed}
-    empty_folder(artifacts_of(options.only) if options.only else ARTIFACTS)
+    empty_folder(ARTIFACTS)
+    empty_folder(TAKEN)
     began_s = time.monotonic()
-    deployed = deploy(image)
+    deploy()
     found["deployed"] = round(time.monotonic() - began_s, 1)
-    if options.only:
-        parts = {options.only: cut(options, image, deployed)}
-    else:
-        parts = both_at_once(options)
-        (ARTIFACTS / FOUND).write_text(measured(found | parts))
+    parts = both_at_once(options)
     found |= parts
-    print(measured(found))
+    text = measured(found)
+    (ARTIFACTS / FOUND).write_text(text)
+    print(text)
     missed = any(part["missed"] for part in parts.values())
-    if options.results and not missed:
-        options.results.write_text(measured(found))
+    if options.results and options.only is None and not missed:
+        options.results.write_text(text)
     return 1 if missed else 0
 
 
-def both_at_once(options):
-    """
-    Run the halves side by side, each in a network of its own; returns what they saw, by name.
+def image():
+    """Return the folder that ``image.sh`` made."""
+    return Path(os.environ["EDGEDERM_E2E_IMAGE"])
 
-    A machine has one processor, and its address is that under which the box was deployed.
-    """
+
+def parts_of(plan, only):
+    """Return the parts that a machine does, one after the other."""
+    return [part for part in PLANS[plan] if only in (None, part)]
+
+
+def artifacts_of(plan, part):
+    """Return the folder of what a machine leaves of a part."""
+    return ARTIFACTS / f"{part.replace(' ', '-')}-{plan}"
+
+
+def both_at_once(options):
+    """Run both machines side by side; returns what they saw, by part."""
     command = [sys.executable, "-m", "tests.e2e_machine.powercut", f"--seed={options.seed}"]
     command += [f"--cuts={options.cuts}", f"--every={options.every}"]
-    halves = {
-        name: subprocess.Popen(["unshare", "--net", *command, f"--only={name}"]) for name in HALVES
+    command += [f"--only={options.only}"] if options.only else []
+    plans = {plan: parts for plan in PLANS if (parts := parts_of(plan, options.only))}
+    side_by_side({plan: [*command, f"--plan={plan}"] for plan in plans}, {})
+    seen = {part: [] for part in PARTS if options.only in (None, part)}
+    for plan, parts in plans.items():
+        for part in parts:
+            path = artifacts_of(plan, part) / FOUND
+            broke_off = {"missed": [f"the {plan} machine broke off, see what it printed"]}
+            seen[part].append(json.loads(path.read_text()) if path.exists() else broke_off)
+    return {
+        part: summed(ones, options.cuts) if part == CAPTURES else ones[0]
+        for part, ones in seen.items()
     }
-    for half in halves.values():
-        half.wait()
-    parts = {}
-    for name in halves:
-        path = artifacts_of(name) / FOUND
-        parts[name] = (
-            json.loads(path.read_text())
-            if path.exists()
-            else {"missed": [f"{name}: broke off, see what it printed"]}
-        )
-    return parts
 
 
-def cut(options, image, deployed):
-    """Do one half; returns what was seen, and leaves it among the artifacts."""
+def do(part, options):
+    """Do one part on one machine, and leave what was seen among its artifacts."""
     began_s = time.monotonic()
-    if options.only == CAPTURES:
-        chance = random.Random(options.seed)  # noqa: S311 - moments, no secrets
-        seen = cut_captures(image, deployed, options.cuts, chance)
+    artifacts = empty_folder(artifacts_of(options.plan, part))
+    machine = machine_of(artifacts)
+    if part == CAPTURES:
+        chance = random.Random(f"{options.seed} {options.plan}")  # noqa: S311 - moments, no secrets
+        seen = cut_captures(machine, options.cuts, chance)
     else:
-        seen = cut_updates(image, deployed, options.every)
+        seen = cut_updates(machine, options.every)
     seen["whole"] = round(time.monotonic() - began_s, 1)
-    (artifacts_of(options.only) / FOUND).write_text(json.dumps(seen))
-    return seen
-
-
-def artifacts_of(half):
-    """Return the folder of what a half leaves."""
-    return ARTIFACTS / half.replace(" ", "-")
+    (artifacts / FOUND).write_text(json.dumps(seen))
 
 
 # ------------------------------------------------------------------------------------- before
 
 
-def deploy(image):
-    """Return a folder with the disk of a machine on which the box runs, its keys and its token."""
-    stamp = f"{image.name} {os.environ['EDGEDERM_E2E_RELEASE']}\n"
+def deploy():
+    """Have the disk of a machine on which the box runs, its keys and its token."""
+    stamp = f"{image().name} {os.environ['EDGEDERM_E2E_RELEASE']}\n"
     if (KEPT / "stamp").exists() and (KEPT / "stamp").read_text() == stamp:
-        return KEPT
+        return
     empty_folder(KEPT)
-    machine = Machine(KEPT, ARTIFACTS, image)
+    machine = Machine(KEPT, ARTIFACTS, image())
     try:
         machine.start()
         machine.let_in()
@@ -139,65 +153,87 @@ def deploy(image):
     finally:
         machine.cut()
     (KEPT / "stamp").write_text(stamp)
-    return KEPT
 
 
-def machine_of(image, deployed, half):
+def machine_of(artifacts):
     """Return a machine with a disk of its own above the deployed one."""
-    artifacts = artifacts_of(half)
     folder = empty_folder(artifacts / "machine")
     for one in ("key", "key.pub", "known_hosts", "certificate.pem"):
-        shutil.copy(deployed / one, folder / one)
-    # One processor: with two, an emulator on a busy machine is seen to let the guest's kernel run
-    # into code that the other one is just changing, and it dies of that in one cold boot of many.
-    return Machine(folder, artifacts, image, base=deployed / "disk.qcow2", processors=1)
+        shutil.copy(KEPT / one, folder / one)
+    return Machine(folder, artifacts, image(), base=KEPT / "disk.qcow2")
+
+
+def token():
+    """Return what the deployment showed."""
+    return (KEPT / "token").read_text()
 
 
 # ----------------------------------------------------------------------------------- captures
 
 
-def cut_captures(image, deployed, cuts, chance):
-    """Cut the power while pictures are answered; returns what was seen."""
-    machine = machine_of(image, deployed, CAPTURES)
-    token = (deployed / "token").read_text()
+def next_cut(cuts):
+    """Take the next cut that no machine has taken yet; returns its number, None if all are."""
+    for number in range(1, cuts + 1):
+        with contextlib.suppress(FileExistsError):
+            (TAKEN / str(number)).touch(exist_ok=False)
+            return number
+    return None
+
+
+def cut_captures(machine, cuts, chance):
+    """Cut the power while pictures are answered, as often as is left; returns what was seen."""
+    seen = {"cuts": 0, "answers": 0, "lost": 0, "failed boots": 0, "corrupt databases": 0}
     answered, lost, boots, missed = set(), set(), [], []
-    made = failed = corrupt = 0
+    number = next_cut(cuts)
+    is_over = number is None
     try:
-        for number in range(cuts + 1):
+        while not is_over:
             try:
                 took_s = machine.start()
-                wait_for(lambda: machine.answers(token), 120)
+                wait_for(lambda: answers(machine), 120)
             except (TimeoutError, RuntimeError) as error:
-                failed += 1
-                missed.append(f"no boot after cut {number}: {error}")
+                seen["failed boots"] += 1
+                missed.append(f"no boot after {seen['cuts']} cuts of this machine: {error}")
                 break
             boots.append(took_s)
-            kept = {row["id"] for row in rows(machine, token)}
-            lost |= answered - kept
-            corrupt += was_moved_aside(machine) or not is_whole(machine)
-            if number < cuts:
-                answered |= load(machine, token, chance.uniform(1, 8) * PATIENCE)
-                made += 1
-                print(f"cut {made}: {len(answered)} answers, {len(lost)} lost", flush=True)
-        if not missed:
-            machine.keep_journal()
-            machine.stop()
+            lost |= answered - {row["id"] for row in rows(machine, token())}
+            seen["corrupt databases"] += was_moved_aside(machine) or not is_whole(machine)
+            if is_over := number is None:
+                machine.keep_journal()
+                machine.stop()
+            else:
+                answered |= load(machine, token(), chance.uniform(1, 8) * PATIENCE)
+                seen["cuts"] += 1
+                print(f"cut {number}: {len(answered)} answers, {len(lost)} lost", flush=True)
+                number = next_cut(cuts)
     finally:
         machine.cut()
-    missed += [f"{len(lost)} answers lost"] if lost else []
-    missed += [f"{corrupt} corrupt databases"] if corrupt else []
-    missed += [f"only {len(answered)} answers"] if len(answered) < made else []
+    return {**seen, "answers": len(answered), "lost": len(lost), "boots": boots, "missed": missed}
+
+
+def summed(ones, cuts):
+    """Put together what all machines saw of the cuts under load."""
+    seen = {
+        name: sum(one.get(name, 0) for one in ones)
+        for name in ("cuts", "answers", "lost", "failed boots", "corrupt databases")
+    }
+    missed = [miss for one in ones for miss in one["missed"]]
+    missed += [f"{seen['lost']} answers lost"] if seen["lost"] else []
+    missed += (
+        [f"{seen['corrupt databases']} corrupt databases"] if seen["corrupt databases"] else []
+    )
+    missed += [f"only {seen['cuts']} cuts"] if seen["cuts"] < cuts else []
+    missed += [f"only {seen['answers']} answers"] if seen["answers"] < seen["cuts"] else []
+    boots = sorted(boot for one in ones for boot in one.get("boots", ()))
     return {
-        "cuts": made,
-        "answers": len(answered),
-        "lost": len(lost),
-        "failed boots": failed,
-        "corrupt databases": corrupt,
-        "boot, median": sorted(boots)[len(boots) // 2] if boots else None,
-        "upper 95 % limit of a cut that harms": upper_limit(made) if not missed else None,
-        "upper 95 % limit of an answer that is lost": upper_limit(len(answered))
-        if not lost
+        **seen,
+        "boots": len(boots),
+        "boot, median": boots[len(boots) // 2] if boots else None,
+        "upper 95 % limit of a cut that harms": upper_limit(seen["cuts"]) if not missed else None,
+        "upper 95 % limit of an answer that is lost": upper_limit(seen["answers"])
+        if not seen["lost"]
         else None,
+        "whole": max((one.get("whole", 0) for one in ones), default=0),
         "missed": missed,
     }
 
@@ -251,9 +287,8 @@ def upper_limit(trials):
 # ------------------------------------------------------------------------------ model updates
 
 
-def cut_updates(image, deployed, every):
+def cut_updates(machine, every):
     """Cut before each step of an update, and after it; returns what was seen."""
-    machine = machine_of(image, deployed, UPDATES)
     old, new = newer(1), newer(2)
     found = {"steps": {}, "models after": {}, "missed": []}
     try:
@@ -349,7 +384,7 @@ def run_to(machine, step, verb):
 
 def answers(machine):
     """Whether the box answers."""
-    return machine.answers((KEPT / "token").read_text())
+    return machine.answers(token())
 
 
 def look_into(machine):
@@ -376,11 +411,10 @@ def look_into(machine):
 
 def boot(machine):
     """Boot the disk after a cut; returns which model answers."""
-    token = (KEPT / "token").read_text()
     try:
         machine.start()
-        wait_for(lambda: machine.answers(token), 120)
-        return machine.upload(token)[1]["model"]["version"]
+        wait_for(lambda: answers(machine), 120)
+        return machine.upload(token())[1]["model"]["version"]
     except (TimeoutError, RuntimeError) as error:
         return f"no boot: {error}"
     finally:

@@ -20,23 +20,28 @@ if [ "$(id -u)" != 0 ] || [ -n "$missing" ] || [ ! -e /dev/net/tun ]; then
 fi
 
 EDGEDERM_E2E_BEGAN=$(date +%s)
-image=$(tests/e2e_machine/image.sh | tail -1)
-image_s=$(($(date +%s) - EDGEDERM_E2E_BEGAN))
-echo "image: $image_s s"
-began=$SECONDS
-EDGEDERM_E2E_RELEASE=$("$deploy_python" deploy/release.py --python 3.13 --machine x86_64 \
-    --into var/releases | tail -1 | "$python" -c 'import json, sys; print(json.load(sys.stdin)["name"])')
-release_s=$((SECONDS - began))
-echo "release: $release_s s"
-picamera2=$(tests/e2e_machine/picamera2.sh "$deploy_python" | tail -1)
-export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_RELEASE EDGEDERM_E2E_IMAGE=$image EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
-export EDGEDERM_E2E_PICAMERA2=$picamera2
-export EDGEDERM_E2E_PREPARED="{\"image\": $image_s, \"release built\": $release_s}"
+work=$(mktemp -d)
+# unshare is deaf while its child runs, and takes that along when it is killed.
+trap 'for one in $(jobs -p); do kill -KILL "$one" 2>/dev/null || true; done; wait; rm -r "$work"' EXIT
+trap 'exit 130' INT TERM
+
+# ---- what is kept between runs: the disk, the release, picamera2; much of it is waiting
+"$deploy_python" deploy/release.py --python 3.13 --machine x86_64 --into var/releases >"$work/release" &
+release=$!
+tests/e2e_machine/picamera2.sh "$deploy_python" >"$work/picamera2" &
+picamera2=$!
+tests/e2e_machine/image.sh >"$work/image"
+wait $release
+wait $picamera2
+EDGEDERM_E2E_IMAGE=$(tail -1 "$work/image")
+EDGEDERM_E2E_PICAMERA2=$(tail -1 "$work/picamera2")
+EDGEDERM_E2E_RELEASE=$(tail -1 "$work/release" | "$python" -c 'import json, sys; print(json.load(sys.stdin)["name"])')
+prepared_s=$(($(date +%s) - EDGEDERM_E2E_BEGAN))
+echo "disk and release: $prepared_s s"
+export EDGEDERM_E2E_BEGAN EDGEDERM_E2E_RELEASE EDGEDERM_E2E_IMAGE EDGEDERM_E2E_PICAMERA2
+export EDGEDERM_E2E_DEPLOY_PYTHON=$deploy_python
+export EDGEDERM_E2E_PREPARED="{\"disk and release\": $prepared_s}"
 # At least 3 and more on a busy machine: everything is emulated.
 export EDGEDERM_E2E_PATIENCE=${EDGEDERM_E2E_PATIENCE:-3}
-# unshare is deaf while its child runs, and takes that along when it is killed.
-trap 'kill -KILL "$namespaces" 2>/dev/null || true; wait' EXIT
-trap 'exit 130' INT TERM
 setpriv --pdeathsig KILL unshare --mount --net --pid --fork --kill-child=KILL --mount-proc "$python" "$@" &
-namespaces=$!
-wait "$namespaces"
+wait $!

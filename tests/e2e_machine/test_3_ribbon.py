@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 from tests.e2e.board import PATIENCE, wait_for
-from tests.e2e_machine.deployment import SETTINGS
 
 CAMERA = {"kind": "libcamera", "width_px": 640, "height_px": 480, "timeout_s": 5 * PATIENCE}
 IN_ENVIRONMENT = "/opt/edgederm/current/bin/python"
@@ -32,16 +31,14 @@ def answers_from_its_camera(board, token):
     return status == 200 and body["source"] == "libcamera"
 
 
-def test_a_camera_on_a_ribbon_answers_from_inside_the_walls(board, deployment, token, times):
+def test_a_camera_on_a_ribbon_answers_from_inside_the_walls(board, deployment, times):
     package = Path(os.environ["EDGEDERM_E2E_PICAMERA2"])
     board.put_bytes(package.read_bytes(), "/root/python3-picamera2.deb")
     # apt would find no network: that it is not asked is part of what is shown.
     board.root("dpkg -i /root/python3-picamera2.deb")
-    settings = {**SETTINGS, "camera": CAMERA}
-    inventory = board.inventory({**deployment.variables, "appliance_settings": settings})
-    _, counts = board.play("deploy", inventory)
+    times["deployment with picamera2"], counts = deployment.bring(camera=CAMERA)
     assert counts["failed"] == counts["unreachable"] == 0
-    wait_for(lambda: answers_from_its_camera(board, token), 30)
+    wait_for(lambda: answers_from_its_camera(board, deployment.token), 30)
     assert "char-dma_heap" in board.root("systemctl show -p DeviceAllow --value edgederm")
     version = "from importlib.metadata import version; print(version('picamera2'))"
     times["picamera2"] = board.root(f'{IN_ENVIRONMENT} -c "{version}"').strip()

@@ -1,0 +1,56 @@
+"""
+All tests of the machine tier, in two halves side by side, each with a machine of its own.
+
+Run by ``run.sh`` (``make e2e-machine``).  Other arguments are pytest's, for both halves.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tests.e2e.board import empty_folder
+from tests.e2e_machine.conftest import ARTIFACTS, TIMES
+from tests.e2e_machine.deployment import measured
+from tests.e2e_machine.side_by_side import side_by_side
+
+HERE = Path(__file__).parent
+HALVES = {
+    "panel": ("test_1_press.py", "test_2_walls.py"),
+    "ribbon": ("test_3_ribbon.py", "test_9_watchdog.py"),
+}
+NO_TESTS = 5
+"""pytest's exit status when of the tests that were asked for none is in a half."""
+
+
+def main():
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--results", type=Path, help="keep what was measured, if all tests passed")
+    options, others = parser.parse_known_args()
+    empty_folder(ARTIFACTS)
+    pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    pytest += ["--override-ini=norecursedirs=.hypothesis", *others]
+    log = ARTIFACTS / "ribbon.txt"
+    statuses = side_by_side(
+        {
+            name: ["env", f"EDGEDERM_E2E_HALF={name}", *pytest, *(HERE / file for file in files)]
+            for name, files in HALVES.items()
+        },
+        {"ribbon": log},
+    )
+    print(log.read_text(), flush=True)
+    ran = [status for status in statuses.values() if not (others and status == NO_TESTS)]
+    if any(ran) or not ran:
+        return 1
+    halves = [json.loads(path.read_text()) for path in sorted(ARTIFACTS.glob(f"*/{TIMES}"))]
+    found = {name: value for half in halves for name, value in half.items()}
+    found["tests passed"] = sum(half["tests passed"] for half in halves)
+    text = measured(found)
+    (ARTIFACTS / TIMES).write_text(text)
+    if options.results and not others:
+        options.results.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
