@@ -4,6 +4,7 @@ import fcntl
 import importlib.util
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -59,6 +60,22 @@ def test_anything_else_is_refused_before_anything_is_written(tmp_path, name, kin
     ):
         install.unpack(tar, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "is_compiled"),
+    [
+        ("device/cli.py", True),
+        ("numpy/_core/numeric.py", True),
+        ("onnxruntime/__init__.py", True),
+        ("onnxruntime/capi/onnxruntime_pybind11_state.py", True),
+        ("numpy/_core/tests/test_numeric.py", False),
+        ("onnxruntime/transformers/models/llama/convert.py", False),
+    ],
+)
+def test_what_a_box_imports_is_compiled(file, is_compiled):
+    found = re.search(install.NOT_COMPILED, f"/opt/x/lib/python3.13/site-packages/{file}")
+    assert (found is None) == is_compiled
 
 
 CONTENTS = ("installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json")

@@ -47,6 +47,16 @@ def test_one_command_brings_a_fresh_board_to_its_first_answer(board, inventory, 
     assert board.answers(secrets["token"])
 
 
+def test_what_the_service_imports_was_compiled_before(board, token):
+    """It may not keep what it compiles, so that each start would do so again."""
+    program = "import device.api, uvicorn, reportlab.pdfgen.canvas; from device.cli import main; "
+    program += 'main(["classify", "/srv/pictures/1-nevus.jpg"])'
+    said = board.root(f"cd /; /opt/edgederm/current/bin/python -B -v -c '{program}' 2>&1")
+    read = re.findall(r"code object from '(/opt/[^']+)'", said)
+    assert len(read) > 400
+    assert [path for path in read if not path.endswith(".pyc")] == []
+
+
 def test_the_second_run_changes_nothing_and_proves_the_service_healthy(
     board, inventory, token, times
 ):
