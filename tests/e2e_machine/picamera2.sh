@@ -36,5 +36,6 @@ cat >"$work/DEBIAN/postinst" <<'END'
 exec py3compile -p python3-picamera2
 END
 chmod 755 "$work" "$work/DEBIAN/postinst"
-dpkg-deb --build --root-owner-group "$work" "$package" >&2
+dpkg-deb --build --root-owner-group "$work" "$package.unfinished" >&2
+mv "$package.unfinished" "$package"
 echo "$package"

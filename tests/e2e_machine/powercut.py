@@ -61,6 +61,8 @@ def main():
     parser.add_argument("--results", type=Path)
     parser.add_argument("--plan", choices=PLANS, help=argparse.SUPPRESS)  # Of one machine.
     options = parser.parse_args()
+    if options.only and options.results:
+        parser.error("results are kept of both parts, not of one: leave out --only or --results")
     if options.plan:
         for part in parts_of(options.plan, options.only):
             do(part, options)
@@ -77,7 +79,7 @@ def main():
     (ARTIFACTS / FOUND).write_text(text)
     print(text)
     missed = any(part["missed"] for part in parts.values())
-    if options.results and options.only is None and not missed:
+    if options.results and not missed:
         options.results.write_text(text)
     return 1 if missed else 0
 
@@ -204,7 +206,10 @@ def cut_captures(machine, cuts, chance):
             else:
                 answered |= load(machine, token(), chance.uniform(1, 8) * PATIENCE)
                 seen["cuts"] += 1
-                print(f"cut {number}: {len(answered)} answers, {len(lost)} lost", flush=True)
+                print(
+                    f"cut {number}; of this machine: {len(answered)} answers, {len(lost)} lost",
+                    flush=True,
+                )
                 number = next_cut(cuts)
     finally:
         machine.cut()

@@ -22,13 +22,14 @@ fi
 EDGEDERM_E2E_BEGAN=$(date +%s)
 work=$(mktemp -d)
 # unshare is deaf while its child runs, and takes that along when it is killed.
-trap 'for one in $(jobs -p); do kill -KILL "$one" 2>/dev/null || true; done; wait; rm -r "$work"' EXIT
+trap 'trap "" INT TERM; for one in $(jobs -p); do kill -KILL "$one" 2>/dev/null || true; done; wait; rm -r "$work"' EXIT
 trap 'exit 130' INT TERM
 
 # ---- what is kept between runs: the disk, the release, picamera2; much of it is waiting
-"$deploy_python" deploy/release.py --python 3.13 --machine x86_64 --into var/releases >"$work/release" &
+prepare() { TMPDIR=$work exec unshare --pid --fork --kill-child=KILL "$@"; }
+prepare "$deploy_python" deploy/release.py --python 3.13 --machine x86_64 --into var/releases >"$work/release" &
 release=$!
-tests/e2e_machine/picamera2.sh "$deploy_python" >"$work/picamera2" &
+prepare tests/e2e_machine/picamera2.sh "$deploy_python" >"$work/picamera2" &
 picamera2=$!
 tests/e2e_machine/image.sh >"$work/image"
 wait $release

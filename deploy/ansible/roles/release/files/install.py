@@ -102,15 +102,18 @@ def install(folder: Path, unpacked: Path) -> None:
         ],
         check=True,
     )  # fmt: skip
-    # On all processors, as pip does not.  The service may not write what it compiles, and a file
-    # that does not compile says so when it is imported.
-    subprocess.run(
-        [
-            folder / "bin/python", "-I", "-m", "compileall", "-qq", "-j", "0",
-            "-x", NOT_COMPILED, folder / "lib",
-        ],
-        check=False,
-    )  # fmt: skip
+    compile_all(folder)
+
+
+def compile_all(folder: Path) -> None:
+    """Compile what a box imports, on all processors, as pip does not; later it may not write."""
+    command = [
+        folder / "bin/python", "-I", "-m", "compileall", "-qq", "-x", NOT_COMPILED, folder / "lib",
+    ]  # fmt: skip
+    if subprocess.run([*command, "-j", "0"], check=False).returncode:
+        # A small board may have no memory for so many processes.  What one cannot compile either
+        # says so when it is imported.
+        subprocess.run(command, check=False)
 
 
 if __name__ == "__main__":
