@@ -1,7 +1,8 @@
 """
 All tests of the machine tier, in two halves side by side, each with a machine of its own.
 
-Run by ``run.sh`` (``make e2e-machine``).  Other options are pytest's, for both halves: ``-k`` chooses.
+Run by ``run.sh`` (``make e2e-machine``).  Other options are pytest's, for both halves: ``-k``
+chooses.
 """
 
 import argparse
