@@ -265,11 +265,11 @@ class Board:
         status, body = self.upload(token)
         return status == 200 and body["id"] is not None
 
-    def upload(self, token):
+    def upload(self, token, *options):
         picture = ROOT / "device/samples/1-nevus.jpg"
         return self.ask(
             "/classify", "--data-binary", f"@{picture}", "-H", "Content-Type: image/jpeg",
-            token=token,
+            *options, token=token,
         )  # fmt: skip
 
     def wait_for_reboot(self, longest_s):

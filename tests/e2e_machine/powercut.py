@@ -42,6 +42,8 @@ CAPTURES, UPDATES = PARTS = ("captures", "model update")
 PLANS = {"first": (CAPTURES,), "second": (UPDATES, CAPTURES)}
 """What two machines do side by side; of the cuts under load each takes the next that is left."""
 CONFIDENCE = 0.95
+ANSWERED_S = 4
+"""Within which a picture is answered under load, before patience."""
 STATE = "/var/lib/edgederm"
 UNDER_WAY = "under way"
 FEWEST_STEPS = 4
@@ -253,7 +255,12 @@ def load(machine, token, seconds):
             if status == 200 and body["id"] is not None:
                 seen.append(body["id"])
 
-    ways = (lambda: machine.upload(token), lambda: machine.ask("/classify", token=token))
+    # Who asks when the power goes hears nothing more, not even that there is nobody.
+    patient = ("--max-time", f"{ANSWERED_S * PATIENCE:g}")
+    ways = (
+        lambda: machine.upload(token, *patient),
+        lambda: machine.ask("/classify", *patient, token=token),
+    )
     asking = [threading.Thread(target=ask, args=(way,), daemon=True) for way in ways]
     for one in asking:
         one.start()
