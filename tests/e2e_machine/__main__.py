@@ -17,8 +17,8 @@ from tests.e2e_machine.side_by_side import side_by_side
 
 HERE = Path(__file__).parent
 HALVES = {
-    "panel": ("test_1_press.py", "test_2_walls.py"),
-    "ribbon": ("test_3_ribbon.py", "test_9_watchdog.py"),
+    "panel": ("test_1_press.py", "test_2_watchdog.py"),
+    "ribbon": ("test_3_ribbon.py", "test_4_walls.py"),
 }
 NO_TESTS = 5
 """pytest's exit status when of the tests that were asked for none is in a half."""

@@ -12,19 +12,31 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/edgederm/machine
 # compiler, sources.
 system="udev kmod libcamera-ipa python3-apt python3-libcamera python3-prctl"
 tools=linux-image-amd64,linux-headers-amd64,linux-source-6.12,v4l2loopback-dkms,gcc,make,dash,bash,coreutils,sed,grep,findutils,gawk,xz-utils,tar,libc6-dev,busybox-static,cpio
+tools_tar=$cache/tools-$(echo "$tools" | sha256sum | cut -c1-12).tar
+mkdir -p "$cache"
+
+if [ "${1:-}" != inside ]; then
+    # In memory, as dpkg waits for the disk after each file.  Removed from outside of the namespaces,
+    # where nothing is mounted in it.
+    work=$(mktemp -d /dev/shm/edgederm-machine.XXXXXX)
+    trap 'kill -KILL $(jobs -p) 2>/dev/null || true; wait; rm -rf --one-file-system "$work"' EXIT
+    if [ ! -f "$tools_tar" ]; then
+        # Side by side with the board's Debian.
+        rm -f "$cache"/tools-*.tar
+        TMPDIR=$work unshare --mount --pid --fork --kill-child=KILL \
+            mmdebstrap --quiet --variant=extract --include="$tools" trixie "$work/tools.tar" >&2 &
+    fi
+fi
 debian=$("$here/../e2e/debian.sh")
 key=$( (echo "$debian"; cat "$0" "$here/modules.sh" "$here"/guest/{board.sh,camera.py,init,*.service}) |
     sha256sum | cut -c1-12)
 image=$cache/image-$key
-
 if [ "${1:-}" != inside ]; then
-    if [ ! -d "$image" ]; then
-        # In memory, as dpkg waits for the disk after each file.  Removed from outside of the
-        # namespace, where nothing is mounted in it.
-        work=$(mktemp -d /dev/shm/edgederm-machine.XXXXXX)
-        trap 'rm -rf --one-file-system "$work"' EXIT
-        unshare --mount --pid --fork --kill-child=KILL "$0" inside "$work" >&2
+    if [ ! -f "$tools_tar" ]; then
+        wait $!
+        mv "$work/tools.tar" "$tools_tar"
     fi
+    [ -d "$image" ] || unshare --mount --pid --fork --kill-child=KILL "$0" inside "$work" >&2
     echo "$image"
     exit
 fi
@@ -32,15 +44,8 @@ fi
 work=$2
 root=$work/root build=$work/build
 export TMPDIR=$work
-mkdir -p "$cache"
 
 # ---- the tools, with the kernel among them
-tools_tar=$cache/tools-$(echo "$tools" | sha256sum | cut -c1-12).tar
-if [ ! -f "$tools_tar" ]; then
-    rm -f "$cache"/tools-*.tar
-    mmdebstrap --quiet --variant=extract --include="$tools" trixie "$work/tools.tar"
-    mv "$work/tools.tar" "$tools_tar"
-fi
 mkdir "$build"
 tar -C "$build" -xf "$tools_tar" --exclude='./dev/*'
 # What an installation would make.
