@@ -23,7 +23,7 @@ from pathlib import Path
 
 RELEASES = Path("/opt/edgederm/releases")
 NOT_COMPILED = r"/tests/|/onnxruntime/(?!capi/)\w+/"
-"""More than half of what the wheels bring as Python, and nothing that a box imports."""
+"""A third of what the wheels bring as Python, and nothing that a box imports."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
