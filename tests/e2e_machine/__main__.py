@@ -25,7 +25,7 @@ NO_TESTS = 5
 
 
 def main():
-    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e_machine", allow_abbrev=False)
     parser.add_argument("--results", type=Path, help="keep what was measured, if all tests passed")
     options, others = parser.parse_known_args()
     if options.results and others:
