@@ -54,6 +54,9 @@ class Board:
         self._key = folder / "key"
         self._console = artifacts / f"{name}-console.log"
 
+    PLAYED_S = 300
+    """Within which a playbook ends, before patience."""
+
     # ------------------------------------------------------------------------------- power
 
     def start(self):
@@ -219,7 +222,7 @@ class Board:
         done = subprocess.run(
             [ansible, f"{name}.yml", "-i", inventory, *options],
             cwd=source / "deploy/ansible", capture_output=True, text=True, check=False,
-            timeout=300 * PATIENCE, stdin=subprocess.DEVNULL,
+            timeout=self.PLAYED_S * PATIENCE, stdin=subprocess.DEVNULL,
             env={
                 # Another time zone than the board's: its clock is right all the same.
                 **os.environ, "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8",

@@ -45,6 +45,8 @@ class Machine(Board):
         under = base or image / "base.qcow2"
         call("qemu-img", "create", "-q", "-f", "qcow2", "-b", under, "-F", "qcow2", self.disk)
 
+    PLAYED_S = 600
+
     # ------------------------------------------------------------------------------- power
 
     def start(self, *, snapshot=None, disk=None):
