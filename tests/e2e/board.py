@@ -42,6 +42,9 @@ class Board:
         net: Third number of the addresses of its network; one for each board.
     """
 
+    PLAYED_S = 300
+    """Within which a playbook ends, before patience."""
+
     def __init__(self, folder: Path, artifacts: Path, *, name: str = "board", net: int = 0):
         self.folder = folder
         self.name = name
@@ -53,9 +56,6 @@ class Board:
         self._leader = None
         self._key = folder / "key"
         self._console = artifacts / f"{name}-console.log"
-
-    PLAYED_S = 300
-    """Within which a playbook ends, before patience."""
 
     # ------------------------------------------------------------------------------- power
 

@@ -33,6 +33,8 @@ class Machine(Board):
         base: Disk under this machine's own; the image's if not said.
     """
 
+    PLAYED_S = 600
+
     def __init__(self, folder: Path, artifacts: Path, image: Path, *, base: Path | None = None):
         self.folder, self.artifacts = folder, artifacts
         self.name, self.here, self.there = "board", "10.99.0.1", "10.99.0.2"
@@ -44,8 +46,6 @@ class Machine(Board):
         self._boots = 0
         under = base or image / "base.qcow2"
         call("qemu-img", "create", "-q", "-f", "qcow2", "-b", under, "-F", "qcow2", self.disk)
-
-    PLAYED_S = 600
 
     # ------------------------------------------------------------------------------- power
 
