@@ -44,6 +44,8 @@ PLANS = {"first": (CAPTURES,), "second": (UPDATES, CAPTURES)}
 CONFIDENCE = 0.95
 ANSWERED_S = 4
 """Within which a picture is answered under load, before patience."""
+COUNTED = ("cuts", "answers", "lost", "failed boots", "corrupt databases")
+"""Of the cuts under load, by each machine."""
 STATE = "/var/lib/edgederm"
 UNDER_WAY = "under way"
 FEWEST_STEPS = 4
@@ -186,7 +188,7 @@ def next_cut(cuts):
 
 def cut_captures(machine, cuts, chance):
     """Cut the power while pictures are answered, as often as is left; returns what was seen."""
-    seen = {"cuts": 0, "answers": 0, "lost": 0, "failed boots": 0, "corrupt databases": 0}
+    seen = dict.fromkeys(COUNTED, 0)
     answered, lost, boots, missed = set(), set(), [], []
     number = next_cut(cuts)
     is_over = number is None
@@ -220,17 +222,15 @@ def cut_captures(machine, cuts, chance):
 
 def summed(ones, cuts):
     """Put together what all machines saw of the cuts under load."""
-    seen = {
-        name: sum(one.get(name, 0) for one in ones)
-        for name in ("cuts", "answers", "lost", "failed boots", "corrupt databases")
+    seen = {name: sum(one.get(name, 0) for one in ones) for name in COUNTED}
+    bars = {
+        f"{seen['lost']} answers lost": seen["lost"] == 0,
+        f"{seen['corrupt databases']} corrupt databases": seen["corrupt databases"] == 0,
+        f"only {seen['cuts']} cuts": seen["cuts"] >= cuts,
+        f"only {seen['answers']} answers": seen["answers"] >= seen["cuts"],
     }
     missed = [miss for one in ones for miss in one["missed"]]
-    missed += [f"{seen['lost']} answers lost"] if seen["lost"] else []
-    missed += (
-        [f"{seen['corrupt databases']} corrupt databases"] if seen["corrupt databases"] else []
-    )
-    missed += [f"only {seen['cuts']} cuts"] if seen["cuts"] < cuts else []
-    missed += [f"only {seen['answers']} answers"] if seen["answers"] < seen["cuts"] else []
+    missed += [text for text, is_met in bars.items() if not is_met]
     boots = sorted(boot for one in ones for boot in one.get("boots", ()))
     return {
         **seen,
