@@ -161,7 +161,12 @@ def read_lock(text: str) -> dict[str, str]:
 
 
 def download(into: Path, locked: dict[str, str], *, python: str, machine: str) -> list[Path]:
-    """Fetch the wheels of some entries of a lock for another Python and machine; once."""
+    """
+    Fetch the wheels of some entries of a lock for another Python and machine; once.
+
+    Raises:
+        SystemExit: A wheel that was fetched earlier is not the lock's any more.
+    """
     text = "\n".join(locked.values()) + "\n"
     folder = into / f"{_sha256(text.encode())[:_DIGEST_LENGTH]}-py{python}-{machine}"
     complete = folder / ".complete"
@@ -182,7 +187,12 @@ def download(into: Path, locked: dict[str, str], *, python: str, machine: str) -
             stdout=sys.stderr,
         )  # fmt: skip
         complete.touch()
-    return sorted(folder.glob("*.whl"))
+    wheels = sorted(folder.glob("*.whl"))
+    for wheel in wheels:
+        # pip held against the lock what came; what lay here since may have been changed.
+        if f"sha256:{_sha256(wheel.read_bytes())}" not in text:
+            raise SystemExit(f"release: {wheel} is not the lock's; remove its folder and try again")
+    return wheels
 
 
 def requirements(wheels: Iterable[Path]) -> str:

@@ -14,7 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -131,6 +138,11 @@ class PanelSettings(Section):
         return self
 
 
+def _on_or_off(value: object) -> object:
+    """Take a boolean for the word: YAML reads ``on`` and ``off`` without quotes as one."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 class ServerSettings(Section):
     """Who may talk to the box."""
 
@@ -144,7 +156,7 @@ class ServerSettings(Section):
     """Ask for a token on loopback too; beyond it one is always asked for."""
     state_path: Path = Field(default_factory=state_directory)
     """Folder of the tokens and of the certificate that the box makes for itself."""
-    tls: Literal["auto", "on", "off"] = "auto"
+    tls: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = "auto"
     """``auto`` speaks TLS beyond loopback."""
     certificate: Path | None = None
     """PEM file, intermediate certificates behind it; without one the box makes its own."""

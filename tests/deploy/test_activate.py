@@ -69,8 +69,11 @@ class Machine:
         if self.does[self.board.linked("current")] == "dies later":
             self.state["NRestarts"] = "3"
 
-    def switch(self, name, settings="a", **options):
-        return activate.switch(self.board, name, settings, **options)
+    def switch(self, name, settings="a", *, sees_system=None):
+        return activate.switch(self.board, activate.State(name, settings, sees_system))
+
+    def drop_in(self, name):
+        return self.board.root / "etc/systemd/system/edgederm.service.d" / name
 
     def sees(self, name):
         return (self.board.releases / name / "pyvenv.cfg").read_text().splitlines()[1]
@@ -223,7 +226,7 @@ def test_the_same_release_is_started_anew_when_asked(machine):
     [
         "etc/systemd/system/edgederm.service",
         "etc/systemd/system/edgederm.service.d/limits.conf",
-        "etc/edgederm/key.pem",
+        "etc/edgederm/tls.pem",
         "etc/edgederm/keys/operator.pub",
     ],
 )
@@ -265,6 +268,81 @@ def test_a_camera_whose_watch_was_cut_short_leaves_them_too(machine, monkeypatch
     assert machine.sees("1.0") == "include-system-site-packages = false"
     assert activate.settle(machine.board)["state"] == "switched"
     assert machine.sees("1.0") == "include-system-site-packages = true"
+
+
+def with_another_camera(machine):
+    """Do what a deployment does before it switches: the drop-in of the one, gone for the other."""
+    one = machine.drop_in("libcamera.conf")
+    one.parent.mkdir(parents=True)
+    one.write_bytes(b"# doors of a ribbon \xff")
+    machine.switch("1.0", "camera A")
+    one.unlink()
+    machine.drop_in("clock.conf").write_text("doors of a clock")
+    machine.add("2.0")
+    return one
+
+
+@pytest.mark.parametrize("does", ["dies", "says camera: unplugged; plug it in"])
+def test_a_camera_that_fails_leaves_the_one_before_its_doors(machine, does):
+    drop_in = with_another_camera(machine)
+    machine.does["2.0"] = does
+    assert machine.switch("2.0", "camera B")["state"] == "returned"
+    assert drop_in.read_bytes() == b"# doors of a ribbon \xff"
+    assert machine.drop_in("clock.conf").exists()
+
+
+def test_a_camera_whose_watch_was_cut_short_leaves_them_at_the_boot(machine):
+    drop_in = with_another_camera(machine)
+    cut_while_watching(machine, "2.0", "camera B")
+    activate.settle(machine.board)
+    assert drop_in.exists()
+
+
+def test_going_back_brings_the_doors_of_that_time(machine):
+    drop_in = with_another_camera(machine)
+    machine.switch("2.0", "camera B")
+    assert not drop_in.exists()
+    assert activate.back(machine.board)["state"] == "switched"
+    assert drop_in.exists()
+
+
+def test_kept_drop_ins_that_cannot_be_read_hold_up_nothing(machine):
+    drop_in = with_another_camera(machine)
+    machine.switch("2.0", "camera B")
+    (machine.board.releases / "1.0" / "drop-ins.json").write_text("\0" * 40)
+    assert activate.back(machine.board)["state"] == "switched"
+    assert not drop_in.exists()
+
+
+def test_a_service_that_was_stopped_is_not_taken_for_one_whose_camera_worked(machine):
+    """As the guide stops it before doctor looks at the camera."""
+    machine.switch("1.0")
+    machine.run(["systemctl", "stop", "edgederm.service"])
+    machine.add("2.0", "says camera: unplugged; plug it in")
+    assert machine.switch("2.0")["state"] == "switched"
+
+
+def test_back_from_a_watch_that_was_killed_is_to_what_ran_until_then(machine):
+    for name in ("0.9", "2.0"):
+        machine.add(name)
+    machine.switch("0.9")
+    machine.switch("1.0", "a")
+    sleep = machine.board.sleep
+    cut_while_watching(machine, "2.0", "b")
+    machine.board.sleep = sleep
+    assert activate.back(machine.board)["state"] == "switched"
+    assert machine.starts[-1] == ("1.0", "a")
+
+
+def test_back_to_where_the_box_is_is_refused(machine):
+    """So the links stand after a power cut between the new one's first and last breath."""
+    machine.add("2.0")
+    machine.switch("1.0")
+    machine.switch("2.0")
+    machine.board.link("previous").unlink()
+    machine.board.link("previous").symlink_to("releases/2.0")
+    with pytest.raises(activate.ActivationError, match="no release before"):
+        activate.back(machine.board)
 
 
 def test_old_releases_go_but_never_those_that_are_needed(machine):
@@ -417,4 +495,5 @@ def test_a_proxy_of_the_environment_is_not_asked_for_the_box(machine, monkeypatc
 def test_the_box_is_asked_where_it_listens(machine, host, name):
     answer = json.dumps({"host": host, "port": 8000, "is_secure": True})
     machine.board.run = lambda command: (0, answer)
-    assert activate.look_ahead(machine.board, "1.0", "a") == f"https://{name}:8000/healthz"
+    address = activate.look_ahead(machine.board, activate.State("1.0", "a"))
+    assert address == f"https://{name}:8000/healthz"

@@ -143,6 +143,21 @@ def test_what_is_fetched_is_what_the_commit_says_not_what_lies_about(tmp_path, m
     assert {"pip", "onnxruntime"} <= fetched.keys()
 
 
+def test_a_wheel_that_was_changed_where_it_is_kept_is_refused(tmp_path, monkeypatch):
+    content = b"as it is in the lock"
+    locked = {"one": f"one==1 --hash=sha256:{hashlib.sha256(content).hexdigest()}"}
+
+    def fetch(command, **_):
+        (Path(command[-1]) / "one-1-py3-none-any.whl").write_bytes(content)
+
+    monkeypatch.setattr(release.subprocess, "run", fetch)
+    (wheel,) = release.download(tmp_path, locked, python="3.13", machine="aarch64")
+    assert release.download(tmp_path, locked, python="3.13", machine="aarch64") == [wheel]
+    wheel.write_bytes(content + b", and more")
+    with pytest.raises(SystemExit, match=f"{wheel} is not the lock's"):
+        release.download(tmp_path, locked, python="3.13", machine="aarch64")
+
+
 def test_what_is_left_out_must_be_in_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(release, "build_wheel", lambda *_, **__: tmp_path / "edgederm-1-x.whl")
     with pytest.raises(SystemExit, match="no-such-library"):

@@ -256,6 +256,11 @@ def test_on_loopback_tokens_and_tls_are_there_for_whoever_wants_them(write):
     assert server.is_secure
 
 
+@pytest.mark.parametrize(("value", "word"), [("true", "on"), ("false", "off")])
+def test_tls_takes_what_yaml_makes_of_its_words(write, value, word):
+    assert load_settings(write(f"[server]\ntls = {value}\n")).server.tls == word
+
+
 def test_certificate_and_key_come_together(write):
     both = 'certificate = "/etc/box.pem"\nkey = "/etc/box.key"\n'
     server = load_settings(write(f'[server]\ntls = "on"\n{both}')).server

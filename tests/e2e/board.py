@@ -218,24 +218,29 @@ class Board:
             this board.
         """
         ansible = Path(os.environ["EDGEDERM_E2E_DEPLOY_PYTHON"]).with_name("ansible-playbook")
-        began_s = time.monotonic()
-        done = subprocess.run(
-            [ansible, f"{name}.yml", "-i", inventory, *options],
-            cwd=source / "deploy/ansible", capture_output=True, text=True, check=False,
-            timeout=self.PLAYED_S * PATIENCE, stdin=subprocess.DEVNULL,
-            env={
-                # Another time zone than the board's: its clock is right all the same.
-                **os.environ, "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8",
-                "ANSIBLE_HOME": str(self.folder / "ansible"),
-                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
-            },
-        )  # fmt: skip
-        took_s = time.monotonic() - began_s
         number = len(list(self.artifacts.glob("play-*")))
         log = self.artifacts / f"play-{number:02}-{name}.txt"
-        log.write_text(f"{' '.join(options)}\n{done.stdout}{done.stderr}\n{took_s:.1f} s\n")
+        began_s = time.monotonic()
+        # Into the file while it plays, so that one which meets the limit is there to be read.
+        with log.open("w") as file:
+            file.write(f"{' '.join(options)}\n")
+            file.flush()
+            done = subprocess.run(
+                [ansible, f"{name}.yml", "-i", inventory, *options],
+                cwd=source / "deploy/ansible", stdout=file, stderr=subprocess.STDOUT, check=False,
+                timeout=self.PLAYED_S * PATIENCE, stdin=subprocess.DEVNULL,
+                env={
+                    # Another time zone than the board's: its clock is right all the same.
+                    **os.environ, "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8",
+                    "ANSIBLE_HOME": str(self.folder / "ansible"),
+                    "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"),
+                },
+            )  # fmt: skip
+        done.stdout = log.read_text().partition("\n")[2]
+        with log.open("a") as file:
+            file.write(f"{time.monotonic() - began_s:.1f} s\n")
         if check and done.returncode:
-            raise RuntimeError(f"{log}\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(f"{log}\n{done.stdout[-8000:]}")
         done.recap = {
             host: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", counts)}
             for host, counts in re.findall(r"^(\w+) +: (ok=.*)$", done.stdout, re.MULTILINE)

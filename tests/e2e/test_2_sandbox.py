@@ -1,9 +1,15 @@
 """The walls around the service, each with a control that shows that the test would see a gap."""
 
+import hashlib
 import json
 import re
+import socket
+import ssl
 
 import pytest
+
+from device.access.certificate import own_certificate
+from tests.e2e.board import PATIENCE, call
 
 WALLS = (
     "Protect", "Private", "Restrict", "System", "Memory", "NoExec", "Lock", "Capab", "Device",
@@ -139,24 +145,25 @@ def test_the_service_begins_no_connection(board):
     assert "sent" not in inside(board, program.format("127.0.0.1"), unit=False)
 
 
-def test_a_firewall_that_is_switched_off_stays_off_and_one_that_is_on_starts_with_the_box(
-    board, variables
-):
-    def restarted():
-        board.root("systemctl restart edgederm")
-        return board.root("systemctl is-active edgederm-firewall", check=False).strip()
+def test_the_firewall_leaves_the_rest_of_the_board_alone(board):
+    """IPv6 looks for neighbours with packets that are nobody's."""
+    there = "fd00:ed::2"
+    call("ip", "addr", "add", "fd00:ed::1/64", "dev", f"ve-{board.name}", "nodad")
+    board.root(f"ip addr add {there}/64 dev host0 nodad")
+    assert board.root("systemctl is-active edgederm-firewall") == "active\n"
+    with socket.create_connection((there, 22), timeout=10 * PATIENCE) as connection:
+        assert connection.recv(4) == b"SSH-"
 
+
+def with_the_service(board):
+    """Say whether the firewall is there when the service was started anew."""
+    board.root("systemctl restart edgederm")
+    return board.root("systemctl is-active edgederm-firewall", check=False).strip()
+
+
+def test_a_firewall_that_is_on_starts_with_the_box(board):
     board.root("systemctl stop edgederm-firewall")
-    assert restarted() == "active"
-    off = board.inventory({**variables, "appliance_firewall": False})
-    try:
-        board.play("deploy", off)
-        assert restarted() == "inactive"
-        _, counts = board.play("deploy", off)
-        assert counts["changed"] == 0
-    finally:
-        board.play("deploy", board.inventory(variables))
-    assert restarted() == "active"
+    assert with_the_service(board) == "active"
 
 
 def test_the_state_is_the_services_alone(board):
@@ -166,3 +173,40 @@ def test_the_state_is_the_services_alone(board):
     )
     rows = board.root("edgederm history list 2>/dev/null").splitlines()
     assert json.loads(rows[0])["result"]
+
+
+@pytest.fixture(scope="module")
+def otherwise(board, variables, tmp_path_factory):
+    """The box as another inventory wants it; booleans are texts, as on the command line."""
+    given = own_certificate(tmp_path_factory.mktemp("given"), ["practice.example"])
+    inventory = board.inventory(
+        {
+            **variables,
+            "appliance_firewall": "false",
+            "appliance_reboot_when_failing": "false",
+            "appliance_certificate": str(given.certificate),
+            "appliance_key": str(given.key),
+        }
+    )
+    try:
+        board.play("deploy", inventory)
+        yield inventory, given
+    finally:
+        board.play("deploy", board.inventory(variables))
+
+
+def test_a_firewall_that_is_switched_off_stays_off(board, otherwise):
+    assert with_the_service(board) == "inactive"
+    assert "reboot.conf" not in board.root("ls /etc/systemd/system/edgederm.service.d")
+    inventory, _ = otherwise
+    _, counts = board.play("deploy", inventory)
+    assert counts["changed"] == 0
+
+
+def test_an_operators_certificate_is_the_one_that_is_shown(board, otherwise):
+    _, given = otherwise
+    shown = ssl.get_server_certificate((board.there, 8000))
+    assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest() == given.sha256
+    assert board.root("stat -c '%a %U %G' /etc/edgederm/tls.pem") == "640 root edgederm\n"
+    played = sorted(board.artifacts.glob("play-*"))
+    assert "PRIVATE KEY" not in "".join(path.read_text() for path in played)

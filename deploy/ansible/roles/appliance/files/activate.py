@@ -26,10 +26,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypedDict
 
 UNIT = "edgederm.service"
 _ALWAYS_NEEDED = frozenset({"model", "history"})
@@ -45,9 +44,13 @@ _READ_AT_THE_START = (
     "etc/systemd/system/edgederm.service.d/*",
     "etc/edgederm/certificate.pem",
     "etc/edgederm/key.pem",
+    "etc/edgederm/tls.pem",
     "etc/edgederm/keys/*",
     "opt/edgederm/current/pyvenv.cfg",
 )
+_DROP_INS = "etc/systemd/system/edgederm.service.d"
+_KEPT_SETTINGS, _KEPT_DROP_INS = "edgederm.toml", "drop-ins.json"
+"""In the folder of a release: what the box went by when it was seen healthy with it last."""
 _SYSTEM_PACKAGES = re.compile(r"^include-system-site-packages *= *(\w+) *$", re.MULTILINE)
 _READ_SETTINGS = """
 import json, pathlib, sys
@@ -59,6 +62,26 @@ print(json.dumps({"host": server.host, "port": server.port, "is_secure": server.
 
 class ActivationError(Exception):
     """What did not work; the text says it."""
+
+
+@dataclass(frozen=True)
+class State:
+    """
+    What a box goes by.
+
+    Attributes:
+        release: Folder of the release.
+        settings: Text of the settings.
+        sees_system: Whether the release may import what the system's packages brought, as some
+            cameras need it; None leaves it as it is.
+        drop_ins: Of the unit, by their names, without which these settings may not work: each
+            camera needs doors of its own.  Others that are there stay.
+    """
+
+    release: str
+    settings: str
+    sees_system: bool | None = None
+    drop_ins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,13 +100,14 @@ class Board:
     Attributes:
         root: Of the file system.
         run: Runs a command and returns its status and output.
-        watch_s: A service that was started must stay as it is for so long.
+        watch_s: A service that was started must stay as it is for so long; a camera that hangs
+            is told after 18 s.
         sleep: Waits some seconds.
     """
 
     root: Path = Path("/")
     run: Callable[[Sequence[str]], tuple[int, str]] = field(default_factory=lambda: _run)
-    watch_s: float = 10.0
+    watch_s: float = 20.0
     sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -127,7 +151,7 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
         "--system-packages", choices=("true", "false"), help="whether the release sees apt's"
     )
     parser.add_argument("--keep", type=int, default=3, metavar="N", help="releases; 3 if not said")
-    parser.add_argument("--watch", type=float, default=10.0, metavar="S", help="10 if not said")
+    parser.add_argument("--watch", type=float, default=20.0, metavar="S", help="20 if not said")
     options = parser.parse_args(arguments)
     board = board or Board(watch_s=options.watch)
     lock = os.open(board.releases, os.O_RDONLY)
@@ -142,7 +166,7 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
         else:
             settings = (options.settings or board.settings).read_text(encoding="utf-8")
             sees = None if options.system_packages is None else options.system_packages == "true"
-            outcome = switch(board, options.release, settings, sees_system=sees)
+            outcome = switch(board, State(options.release, settings, sees))
             outcome["pruned"] = prune(board, options.keep)
     except BlockingIOError:
         outcome = {
@@ -158,91 +182,81 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     return 0 if outcome["state"] in {"unchanged", "switched"} else 1
 
 
-def switch(
-    board: Board,
-    release: str,
-    settings: str,
-    *,
-    restarts: bool = False,
-    sees_system: bool | None = None,
-) -> dict[str, object]:
+def switch(board: Board, new: State, *, restarts: bool = False) -> dict[str, object]:
     """
-    Make a release and settings the current ones, and return to those before if they are not well.
+    Let the box go by another state, and return to the one before if it is not well.
 
     Args:
         board: Where.
-        release: Folder of the release.
-        settings: Text of the settings.
+        new: What it is to go by.
         restarts: Start anew also where nothing differs.
-        sees_system: Whether the release may import what the system's packages brought, as some
-            cameras need it; None leaves it as it is.
 
     Raises:
         ActivationError: Nothing was changed, because this release or these settings cannot work.
     """
-    address = look_ahead(board, release, settings)
+    address = look_ahead(board, new)
     trial = _read_trial(board)
     if trial is not None:
         # A switch was killed in its watch: nothing says that what runs now is well.
-        old_release, old_settings = trial["release"], trial["settings"]
-        old_sees: bool | None = trial["sees_system"]
-        before: frozenset[str] | None = frozenset(trial["parts"])
+        old: State | None = trial.before
+        broken: frozenset[str] | None = trial.broken
     else:
-        old_release = board.linked("current")
-        old_settings = board.settings.read_text("utf-8") if board.settings.exists() else None
-        old_sees = _sees_system(board, old_release) if old_release else None
-        is_same = (old_release, old_settings) == (release, settings)
-        is_same = is_same and sees_system in {None, old_sees} and _is_in_force(board)
+        old = _present(board)
+        is_same = old is not None and (old.release, old.settings) == (new.release, new.settings)
+        is_same = is_same and new.sees_system in {None, old.sees_system} and _is_in_force(board)
         if is_same and not restarts:
             health = look(board, address)
             if not health.problems and not health.parts & _ALWAYS_NEEDED:
                 return {"state": "unchanged", "problems": []}
-        before = look(board, None).parts if old_release else None
-    if old_release is not None and old_settings is not None:
-        kept = _Trial(
-            release=old_release,
-            settings=old_settings,
-            sees_system=old_sees,
-            parts=sorted(before or ()),
-        )
-        _write(board.link(_TRIAL), json.dumps(kept), mode=0o600)
-    _put(board, release, settings, sees_system=sees_system)
-    problems = start(board, address, before)
+        seen = look(board, None)
+        # A service that is down says nothing of its parts.
+        broken = seen.parts if old is not None and not seen.problems else None
+    if old is not None:
+        _begin_trial(board, Trial(old, broken))
+    _put(board, new)
+    problems = start(board, address, broken)
     if not problems:
-        if old_release not in {None, release}:
-            _relink(board.link("previous"), Path("releases") / str(old_release))
-        _write(board.releases / release / "edgederm.toml", settings)
+        if old is not None and old.release != new.release:
+            _relink(board.link("previous"), Path("releases") / old.release)
+        folder = board.releases / new.release
+        _write(folder / _KEPT_DROP_INS, json.dumps(_drop_ins(board)))
+        _write(folder / _KEPT_SETTINGS, new.settings)
         _end_trial(board)
         return {"state": "switched", "problems": []}
     journal = board.run(["journalctl", "-u", UNIT, "-n", "40", "-o", "cat", "--no-pager"])[1]
-    if old_release is None or old_settings is None:
+    if old is None:
         board.run(["systemctl", "stop", UNIT])
         board.link("current").unlink(missing_ok=True)
         return {"state": "failed", "problems": problems, "journal": journal.splitlines()}
-    _put(board, old_release, old_settings, sees_system=old_sees)
+    _put(board, old)
     _end_trial(board)
     try:
-        old_address, unread = look_ahead(board, old_release, old_settings), []
+        old_address, unread = look_ahead(board, old), []
     except ActivationError as refused:
         # Started all the same: else what failed would go on running.
         old_address, unread = None, [str(refused)]
-    again = [*unread, *start(board, old_address, before)]
+    again = [*unread, *start(board, old_address, broken)]
     state = "failed" if again else "returned"
     return {"state": state, "problems": problems + again, "journal": journal.splitlines()}
 
 
 def back(board: Board) -> dict[str, object]:
     """
-    Go to the release before, with the settings that it ran with last.
+    Go to the release before, with the settings and drop-ins that it ran with last.
+
+    While one is on trial, whose watch was cut short, the one before is what ran until then.
 
     Raises:
         ActivationError: There is none.
     """
+    trial = _read_trial(board)
+    if trial is not None:
+        return switch(board, trial.before, restarts=True)
     previous = board.linked("previous")
-    if previous is None or not (board.releases / previous / "edgederm.toml").exists():
+    kept = None if previous == board.linked("current") else _kept(board, previous)
+    if kept is None:
         raise ActivationError("there is no release before this one; deploy one")
-    settings = (board.releases / previous / "edgederm.toml").read_text(encoding="utf-8")
-    return switch(board, previous, settings, restarts=True)
+    return switch(board, kept, restarts=True)
 
 
 def again(board: Board) -> dict[str, object]:
@@ -255,7 +269,8 @@ def again(board: Board) -> dict[str, object]:
     current = board.linked("current")
     if current is None:
         raise ActivationError("there is no release; deploy one")
-    return switch(board, current, board.settings.read_text(encoding="utf-8"), restarts=True)
+    settings = board.settings.read_text(encoding="utf-8")
+    return switch(board, State(current, settings), restarts=True)
 
 
 def settle(board: Board) -> dict[str, object]:
@@ -268,12 +283,14 @@ def settle(board: Board) -> dict[str, object]:
     if trial is None:
         return {"state": "unchanged", "problems": []}
     given_up = board.linked("current")
-    _put(board, trial["release"], trial["settings"], sees_system=trial["sees_system"])
+    _put(board, trial.before)
+    # At a boot systemd has read the unit already.
+    board.run(["systemctl", "daemon-reload"])
     _end_trial(board)
     return {"state": "switched", "problems": [f"{given_up} was not watched to the end"]}
 
 
-def look_ahead(board: Board, release: str, settings: str) -> str | None:
+def look_ahead(board: Board, state: State) -> str | None:
     """
     Let a release read its settings while another one is still at work.
 
@@ -283,13 +300,14 @@ def look_ahead(board: Board, release: str, settings: str) -> str | None:
     Raises:
         ActivationError: It is not complete, or refuses the settings.
     """
+    release = state.release
     folder = board.releases / release
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", release) or not folder.is_dir():
         raise ActivationError(
             f"expected a folder in {board.releases}, found none named {release!r}"
         )
     tried = board.settings.with_name(".edgederm.toml.tried")
-    _write(tried, settings)
+    _write(tried, state.settings)
     try:
         status, text = board.run(
             [str(folder / "bin/python"), "-I", "-c", _READ_SETTINGS, str(tried)]
@@ -307,14 +325,14 @@ def look_ahead(board: Board, release: str, settings: str) -> str | None:
     return f"http{'s' if server['is_secure'] else ''}://{host}:{server['port']}/healthz"
 
 
-def start(board: Board, address: str | None, before: frozenset[str] | None) -> list[str]:
+def start(board: Board, address: str | None, broken: frozenset[str] | None) -> list[str]:
     """
     Start the service anew, and watch whether it stays; returns what is wrong.
 
     Args:
         board: Where.
         address: Where it must answer.
-        before: Parts that did not work before and so are not this release's fault; None where
+        broken: Parts that did not work before and so are not this release's fault; None where
             nothing ran, and a camera may still be missing.
     """
     # Units that were brought by a run that ended early are not read yet.
@@ -333,8 +351,8 @@ def start(board: Board, address: str | None, before: frozenset[str] | None) -> l
     ):  # fmt: skip
         return [f"it did not stay up for {board.watch_s:g} s ({last.get('Result')})"]
     health = look(board, address)
-    blamed = health.parts - (before or frozenset())
-    if before is None:
+    blamed = health.parts - (broken or frozenset())
+    if broken is None:
         blamed &= _ALWAYS_NEEDED
     return [*health.problems, *(f"{part} does not work any more" for part in sorted(blamed))]
 
@@ -379,16 +397,61 @@ def prune(board: Board, keep: int) -> list[str]:
     return sorted(each.name for each in surplus)
 
 
-def _put(board: Board, release: str, settings: str, *, sees_system: bool | None) -> None:
-    """Settings first: the link is what the service follows to its code, and switches at once."""
-    _write(board.settings, settings)
-    said = _sees_system(board, release)
+def _put(board: Board, state: State) -> None:
+    """The link last: it is what the service follows to its code, and switches at once."""
+    folder = board.root / _DROP_INS
+    there = _drop_ins(board)
+    for name, text in state.drop_ins.items():
+        if there.get(name) != text:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / name, text)
+    _write(board.settings, state.settings)
+    said = _sees_system(board, state.release)
     # None: nobody asks for either, or the release does not say it, or is not there any more.
-    if None not in {sees_system, said} and sees_system != said:
-        path = board.releases / release / "pyvenv.cfg"
-        line = f"include-system-site-packages = {str(sees_system).lower()}"
+    if None not in {state.sees_system, said} and state.sees_system != said:
+        path = board.releases / state.release / "pyvenv.cfg"
+        line = f"include-system-site-packages = {str(state.sees_system).lower()}"
         _write(path, _SYSTEM_PACKAGES.sub(line, path.read_text(encoding="utf-8")))
-    _relink(board.link("current"), Path("releases") / release)
+    _relink(board.link("current"), Path("releases") / state.release)
+
+
+def _present(board: Board) -> State | None:
+    """
+    Return what the box goes by now, but for drop-ins: those of when it was seen healthy last.
+
+    A deployment brings the drop-ins of the settings that it brings, and takes others away, before
+    it switches.
+    """
+    release = board.linked("current")
+    if release is None or not board.settings.exists():
+        return None
+    kept = _kept(board, release)
+    return State(
+        release,
+        board.settings.read_text(encoding="utf-8"),
+        _sees_system(board, release),
+        {} if kept is None else kept.drop_ins,
+    )
+
+
+def _kept(board: Board, release: str | None) -> State | None:
+    """Return what the box went by when it was seen healthy with a release last; None if never."""
+    if release is None or not (board.releases / release / _KEPT_SETTINGS).exists():
+        return None
+    folder = board.releases / release
+    settings = (folder / _KEPT_SETTINGS).read_text(encoding="utf-8")
+    try:
+        drop_ins = json.loads((folder / _KEPT_DROP_INS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        # Older versions kept none; and what a worn card made of them holds up nothing.
+        drop_ins = {}
+    return State(release, settings, drop_ins=drop_ins)
+
+
+def _drop_ins(board: Board) -> dict[str, str]:
+    """Return the unit's drop-ins that are there, by name."""
+    files = sorted((board.root / _DROP_INS).glob("*.conf"))
+    return {file.name: file.read_text("utf-8", "surrogateescape") for file in files}
 
 
 def _sees_system(board: Board, release: str) -> bool | None:
@@ -418,15 +481,27 @@ def _is_in_force(board: Board) -> bool:
         return False
 
 
-class _Trial(TypedDict):
-    release: str
-    settings: str
-    sees_system: bool | None
-    parts: list[str]
-    """Of the box, that did not work before."""
+@dataclass(frozen=True)
+class Trial:
+    """
+    A switch that is not over.
+
+    Attributes:
+        before: What to go back to.
+        broken: Parts of the box that did not work before; None where nothing ran.
+    """
+
+    before: State
+    broken: frozenset[str] | None
 
 
-def _read_trial(board: Board) -> _Trial | None:
+def _begin_trial(board: Board, trial: Trial) -> None:
+    broken = None if trial.broken is None else sorted(trial.broken)
+    text = json.dumps({**asdict(trial.before), "broken": broken})
+    _write(board.link(_TRIAL), text, mode=0o600)
+
+
+def _read_trial(board: Board) -> Trial | None:
     """
     Return what to go back to, if a switch is not over.
 
@@ -436,12 +511,14 @@ def _read_trial(board: Board) -> _Trial | None:
     try:
         kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
         # Older versions kept less.
-        return _Trial(
+        broken = kept.get("broken", ())
+        before = State(
             release=str(kept["release"]),
             settings=str(kept["settings"]),
             sees_system=kept.get("sees_system"),
-            parts=[str(part) for part in kept.get("parts", ())],
+            drop_ins={str(name): str(text) for name, text in kept.get("drop_ins", {}).items()},
         )
+        return Trial(before, None if broken is None else frozenset(map(str, broken)))
     except FileNotFoundError:
         return None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -458,7 +535,7 @@ def _end_trial(board: Board) -> None:
 def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file whole or not at all, also when the power goes."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
+    with unfinished.open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
         file.flush()
         os.fchmod(file.fileno(), mode)
