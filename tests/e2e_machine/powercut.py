@@ -10,6 +10,7 @@ writes is not shown.
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -141,7 +142,15 @@ def do(part, options):
 
 def deploy():
     """Have the disk of a machine on which the box runs, its keys and its token."""
-    stamp = f"{image().name} {os.environ['EDGEDERM_E2E_RELEASE']}\n"
+    # All that comes to be on the disk: also what the playbook brings as it lies here.
+    brought = hashlib.sha256()
+    for folder in ("systemd", "deploy/ansible", "tests/e2e_machine/guest"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file():
+                brought.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
+                brought.update(path.read_bytes())
+    release = os.environ["EDGEDERM_E2E_RELEASE"]
+    stamp = f"{image().name} {release} {brought.hexdigest()}\n"
     if (KEPT / "stamp").exists() and (KEPT / "stamp").read_text() == stamp:
         return
     empty_folder(KEPT)
