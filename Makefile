@@ -26,6 +26,9 @@ FUZZ := .venv-fuzz/.installed-$(PY)
 DEPLOY := .venv-deploy/.installed-$(PY)
 BENCH := .venv-bench/.installed-$(PY)
 
+# A file of tests stays in one process: what its tests share is made once.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 18
 
@@ -33,8 +36,8 @@ run: $(DEVICE) ## start the daemon with the shipped model and sample pictures
 	.venv/bin/python -m device serve
 
 test: $(DEVICE_TEST) $(DEV) $(CLUSTER) ## run all tests, the portable ones under the device lock as well
-	.venv-device-test/bin/python -m pytest -q -m portable tests/device tests/appliance tests/architecture
-	.venv-dev/bin/python -m pytest --cov=device
+	.venv-device-test/bin/python -m pytest -q -m portable $(SIDE_BY_SIDE) tests/device tests/appliance tests/architecture
+	.venv-dev/bin/python -m pytest --cov=device $(SIDE_BY_SIDE)
 
 soak: $(DEV) ## what takes too long for every commit: 2,000 requests, 10,000 presses, make fuzz
 	PYTHONPATH=. .venv-dev/bin/python tests/device/api/test_openapi_cases.py 2000

@@ -112,8 +112,8 @@ def build(
     contents["release.json"] = _json(about)
     archive = into / f"edgederm-{about['name']}-py{python}-{machine}.tar"
     is_new = not archive.exists()
-    if is_new:
-        _write_archive(archive, contents, epoch=epoch)
+    # Each time: one that was changed where it lies would be taken for the release.
+    _write_archive(archive, contents, epoch=epoch)
     return {**about, "archive": str(archive.resolve()), "is_new": is_new}
 
 

@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "activate", ROOT / "deploy/ansible/roles/appliance/files/activate.py"
-)
+ROLE = ROOT / "deploy/ansible/roles/appliance"
+SPEC = importlib.util.spec_from_file_location("activate", ROLE / "files/activate.py")
 activate = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(activate)
 
@@ -28,6 +28,7 @@ class Machine:
         self.board.settings.parent.mkdir(parents=True)
         self.does = {}
         self.starts = []
+        self.commands = []
         self.state = {"ActiveState": "inactive", "MainPID": "0", "NRestarts": "0"}
 
     def add(self, name, does="works"):
@@ -40,6 +41,7 @@ class Machine:
         os.utime(self.board.releases / name, (len(self.does), len(self.does)))
 
     def run(self, command):
+        self.commands.append(command)
         if command[0].endswith("bin/python"):
             text = Path(command[-1]).read_text()
             if "refused" in text:
@@ -69,11 +71,8 @@ class Machine:
         if self.does[self.board.linked("current")] == "dies later":
             self.state["NRestarts"] = "3"
 
-    def switch(self, name, settings="a", *, sees_system=None):
-        return activate.switch(self.board, activate.State(name, settings, sees_system))
-
-    def drop_in(self, name):
-        return self.board.root / "etc/systemd/system/edgederm.service.d" / name
+    def switch(self, name, settings="a", **others):
+        return activate.switch(self.board, activate.State(name, settings, **others))
 
     def sees(self, name):
         return (self.board.releases / name / "pyvenv.cfg").read_text().splitlines()[1]
@@ -270,48 +269,93 @@ def test_a_camera_whose_watch_was_cut_short_leaves_them_too(machine, monkeypatch
     assert machine.sees("1.0") == "include-system-site-packages = true"
 
 
-def with_another_camera(machine):
-    """Do what a deployment does before it switches: the drop-in of the one, gone for the other."""
-    one = machine.drop_in("libcamera.conf")
-    one.parent.mkdir(parents=True)
-    one.write_bytes(b"# doors of a ribbon \xff")
-    machine.switch("1.0", "camera A")
-    one.unlink()
-    machine.drop_in("clock.conf").write_text("doors of a clock")
-    machine.add("2.0")
-    return one
+A, B = {"libcamera.conf": "doors of a ribbon", "limits.conf": "a"}, {"limits.conf": "b"}
+"""Drop-ins of two cameras."""
+
+
+def drop_ins(machine):
+    return {file.name: file.read_text() for file in sorted(machine.board.drop_ins.iterdir())}
+
+
+def with_another_camera(machine, does):
+    machine.switch("1.0", "camera A", drop_ins=A)
+    machine.add("2.0", does)
+    return machine.switch("2.0", "camera B", drop_ins=B)
+
+
+def test_doors_change_with_the_camera_and_the_operators_own_stay(machine):
+    machine.switch("1.0", "camera A", drop_ins=A)
+    (machine.board.drop_ins / "override.conf").write_text("mine")
+    assert machine.switch("1.0", "camera A", drop_ins=B)["state"] == "switched"
+    assert drop_ins(machine) == {**B, "override.conf": "mine"}
+    assert machine.switch("1.0", "camera A", drop_ins=B)["state"] == "unchanged"
+    assert machine.switch("1.0", "camera A")["state"] == "unchanged"
 
 
 @pytest.mark.parametrize("does", ["dies", "says camera: unplugged; plug it in"])
 def test_a_camera_that_fails_leaves_the_one_before_its_doors(machine, does):
-    drop_in = with_another_camera(machine)
-    machine.does["2.0"] = does
-    assert machine.switch("2.0", "camera B")["state"] == "returned"
-    assert drop_in.read_bytes() == b"# doors of a ribbon \xff"
-    assert machine.drop_in("clock.conf").exists()
+    assert with_another_camera(machine, does)["state"] == "returned"
+    assert drop_ins(machine) == A
+
+
+def test_settings_that_are_refused_leave_the_doors_alone(machine):
+    machine.switch("1.0", "camera A", drop_ins=A)
+    with pytest.raises(activate.ActivationError):
+        machine.switch("1.0", "refused", drop_ins=B)
+    assert drop_ins(machine) == A
 
 
 def test_a_camera_whose_watch_was_cut_short_leaves_them_at_the_boot(machine):
-    drop_in = with_another_camera(machine)
-    cut_while_watching(machine, "2.0", "camera B")
+    machine.switch("1.0", "camera A", drop_ins=A)
+    machine.add("2.0")
+    cut_while_watching(machine, "2.0", "camera B", drop_ins=B)
+    assert drop_ins(machine) == B
+    machine.commands.clear()
     activate.settle(machine.board)
-    assert drop_in.exists()
+    assert drop_ins(machine) == A
+    assert ["systemctl", "daemon-reload"] in machine.commands
 
 
 def test_going_back_brings_the_doors_of_that_time(machine):
-    drop_in = with_another_camera(machine)
-    machine.switch("2.0", "camera B")
-    assert not drop_in.exists()
+    assert with_another_camera(machine, "works")["state"] == "switched"
+    assert drop_ins(machine) == B
     assert activate.back(machine.board)["state"] == "switched"
-    assert drop_in.exists()
+    assert drop_ins(machine) == A
 
 
-def test_kept_drop_ins_that_cannot_be_read_hold_up_nothing(machine):
-    drop_in = with_another_camera(machine)
-    machine.switch("2.0", "camera B")
-    (machine.board.releases / "1.0" / "drop-ins.json").write_text("\0" * 40)
+@pytest.mark.parametrize("text", ["\0" * 40, "[]", "{}", '{"settings": "a", "drop_ins": []}'])
+def test_what_was_kept_and_cannot_be_read_holds_up_no_deployment(machine, text):
+    with_another_camera(machine, "works")
+    for name in ("1.0", "2.0"):
+        (machine.board.releases / name / "kept.json").write_text(text)
+    machine.add("3.0")
+    assert machine.switch("3.0", "camera A", drop_ins=A)["state"] == "switched"
+    (machine.board.releases / "2.0" / "kept.json").write_text(text)
+    with pytest.raises(activate.ActivationError, match="no release before"):
+        activate.back(machine.board)
+
+
+def test_what_an_older_version_kept_is_gone_back_to(machine):
+    with_another_camera(machine, "works")
+    (machine.board.releases / "1.0" / "kept.json").unlink()
+    (machine.board.releases / "1.0" / "edgederm.toml").write_text("camera A")
     assert activate.back(machine.board)["state"] == "switched"
-    assert not drop_in.exists()
+    assert machine.starts[-1] == ("1.0", "camera A")
+    assert drop_ins(machine) == B  # It kept none.
+
+
+def test_the_drop_ins_are_those_of_the_deployment():
+    role = yaml.safe_load((ROLE / "vars/main.yml").read_text())["appliance_drop_ins"]
+    assert set(activate._OUR_DROP_INS) == {f"{name}.conf" for name in role} | {"limits.conf"}
+
+
+def test_a_damaged_release_is_nothing_to_go_back_to(machine):
+    machine.switch("1.0")
+    for name in ("2.0", "2.0-again"):
+        machine.add(name)
+        machine.switch(name)
+    assert machine.board.linked("current") == "2.0-again"
+    assert machine.board.linked("previous") == "1.0"
 
 
 def test_a_service_that_was_stopped_is_not_taken_for_one_whose_camera_worked(machine):

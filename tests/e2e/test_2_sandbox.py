@@ -206,7 +206,7 @@ def otherwise(board, variables, tmp_path_factory):
         }
     )
     try:
-        board.play("deploy", inventory)
+        board.play("deploy", inventory, "--diff")
         yield inventory, given
     finally:
         board.play("deploy", board.inventory(variables))

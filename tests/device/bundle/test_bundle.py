@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,13 @@ def test_what_was_packed_is_read():
     assert opened.goldens == some_goldens()
     assert opened.manifest.key_id == Signer(1).name
     assert opened.words.startswith("test 1.2.3 (")
+
+
+def test_a_bundle_of_an_earlier_version_is_read():
+    """The others are written and read by one code, which may change: boxes have this one."""
+    opened = open_bundle(Path(__file__).with_name("released.edm").read_bytes(), TRUST)
+    assert opened.model == WORDS
+    assert opened.words.startswith("test 1.0.0 (")
 
 
 def test_the_same_gives_the_same_bytes():

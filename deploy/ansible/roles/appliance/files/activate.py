@@ -2,7 +2,7 @@
 """
 Switch the box to a release and settings, see it healthy, and go back by itself if it is not.
 
-    edgederm-activate --release NAME --settings FILE
+    edgederm-activate --release NAME --settings FILE --drop-ins FOLDER
     edgederm-activate --back
     edgederm-activate --again
     edgederm-activate --settle
@@ -49,8 +49,15 @@ _READ_AT_THE_START = (
     "opt/edgederm/current/pyvenv.cfg",
 )
 _DROP_INS = "etc/systemd/system/edgederm.service.d"
-_KEPT_SETTINGS, _KEPT_DROP_INS = "edgederm.toml", "drop-ins.json"
+_OUR_DROP_INS = (
+    "clock.conf", "firewall.conf", "jetson.conf", "libcamera.conf", "limits.conf", "reboot.conf",
+)  # fmt: skip
+"""Others in that folder are the operator's, and stay as they are."""
+_KEPT = "kept.json"
 """In the folder of a release: what the box went by when it was seen healthy with it last."""
+_KEPT_BY_OLDER = "edgederm.toml"
+_AGAIN = "-again"
+"""Behind the name of a release that was installed beside one that is damaged."""
 _SYSTEM_PACKAGES = re.compile(r"^include-system-site-packages *= *(\w+) *$", re.MULTILINE)
 _READ_SETTINGS = """
 import json, pathlib, sys
@@ -74,14 +81,28 @@ class State:
         settings: Text of the settings.
         sees_system: Whether the release may import what the system's packages brought, as some
             cameras need it; None leaves it as it is.
-        drop_ins: Of the unit, by their names, without which these settings may not work: each
-            camera needs doors of its own.  Others that are there stay.
+        drop_ins: Our own of the unit, by their names, without which these settings may not work:
+            each camera needs doors of its own.  None leaves them as they are.
     """
 
     release: str
     settings: str
     sees_system: bool | None = None
-    drop_ins: Mapping[str, str] = field(default_factory=dict)
+    drop_ins: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """
+    A switch that is not over.
+
+    Attributes:
+        before: What to go back to.
+        broken: Parts of the box that did not work before; None where nothing ran.
+    """
+
+    before: State
+    broken: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -100,8 +121,8 @@ class Board:
     Attributes:
         root: Of the file system.
         run: Runs a command and returns its status and output.
-        watch_s: A service that was started must stay as it is for so long; a camera that hangs
-            is told after 18 s.
+        watch_s: A service that was started must stay as it is for so long; by default a camera
+            that hangs is told after 18 s, 13 for opening it and ``camera.timeout_s``.
         sleep: Waits some seconds.
     """
 
@@ -119,6 +140,11 @@ class Board:
     def settings(self) -> Path:
         """The settings that the service reads."""
         return self.root / "etc/edgederm/edgederm.toml"
+
+    @property
+    def drop_ins(self) -> Path:
+        """Folder of what is said of the unit beside itself."""
+        return self.root / _DROP_INS
 
     def link(self, name: str) -> Path:
         """Name the link *current* or *previous*."""
@@ -148,6 +174,9 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="those that are there, else")
     parser.add_argument(
+        "--drop-ins", type=Path, metavar="FOLDER", help="of the unit; those that are there, else"
+    )
+    parser.add_argument(
         "--system-packages", choices=("true", "false"), help="whether the release sees apt's"
     )
     parser.add_argument("--keep", type=int, default=3, metavar="N", help="releases; 3 if not said")
@@ -166,7 +195,8 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
         else:
             settings = (options.settings or board.settings).read_text(encoding="utf-8")
             sees = None if options.system_packages is None else options.system_packages == "true"
-            outcome = switch(board, State(options.release, settings, sees))
+            drop_ins = None if options.drop_ins is None else _drop_ins(options.drop_ins)
+            outcome = switch(board, State(options.release, settings, sees, drop_ins))
             outcome["pruned"] = prune(board, options.keep)
     except BlockingIOError:
         outcome = {
@@ -203,7 +233,8 @@ def switch(board: Board, new: State, *, restarts: bool = False) -> dict[str, obj
     else:
         old = _present(board)
         is_same = old is not None and (old.release, old.settings) == (new.release, new.settings)
-        is_same = is_same and new.sees_system in {None, old.sees_system} and _is_in_force(board)
+        is_same = is_same and new.sees_system in {None, old.sees_system}
+        is_same = is_same and new.drop_ins in (None, old.drop_ins) and _is_in_force(board)
         if is_same and not restarts:
             health = look(board, address)
             if not health.problems and not health.parts & _ALWAYS_NEEDED:
@@ -216,11 +247,11 @@ def switch(board: Board, new: State, *, restarts: bool = False) -> dict[str, obj
     _put(board, new)
     problems = start(board, address, broken)
     if not problems:
-        if old is not None and old.release != new.release:
+        # A damaged release, beside which it was installed again, is nothing to go back to.
+        if old is not None and old.release.removesuffix(_AGAIN) != new.release.removesuffix(_AGAIN):
             _relink(board.link("previous"), Path("releases") / old.release)
-        folder = board.releases / new.release
-        _write(folder / _KEPT_DROP_INS, json.dumps(_drop_ins(board)))
-        _write(folder / _KEPT_SETTINGS, new.settings)
+        now = {"settings": new.settings, "drop_ins": _drop_ins(board.drop_ins)}
+        _write(board.releases / new.release / _KEPT, json.dumps(now))
         _end_trial(board)
         return {"state": "switched", "problems": []}
     journal = board.run(["journalctl", "-u", UNIT, "-n", "40", "-o", "cat", "--no-pager"])[1]
@@ -398,13 +429,20 @@ def prune(board: Board, keep: int) -> list[str]:
 
 
 def _put(board: Board, state: State) -> None:
-    """The link last: it is what the service follows to its code, and switches at once."""
-    folder = board.root / _DROP_INS
-    there = _drop_ins(board)
-    for name, text in state.drop_ins.items():
-        if there.get(name) != text:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / name, text)
+    """
+    Let the box go by a state from the next start on.
+
+    The link last: it is what the service follows to its code, and switches at once.
+    """
+    if state.drop_ins is not None:
+        board.drop_ins.mkdir(parents=True, exist_ok=True)
+        there = _drop_ins(board.drop_ins)
+        for name, text in state.drop_ins.items():
+            if there.get(name) != text:
+                _write(board.drop_ins / name, text)
+        for name in there.keys() - state.drop_ins.keys():
+            (board.drop_ins / name).unlink()
+        _sync(board.drop_ins)
     _write(board.settings, state.settings)
     said = _sees_system(board, state.release)
     # None: nobody asks for either, or the release does not say it, or is not there any more.
@@ -416,42 +454,47 @@ def _put(board: Board, state: State) -> None:
 
 
 def _present(board: Board) -> State | None:
-    """
-    Return what the box goes by now, but for drop-ins: those of when it was seen healthy last.
-
-    A deployment brings the drop-ins of the settings that it brings, and takes others away, before
-    it switches.
-    """
+    """Return what the box goes by now; None if nothing was ever seen healthy."""
     release = board.linked("current")
     if release is None or not board.settings.exists():
         return None
-    kept = _kept(board, release)
     return State(
         release,
-        board.settings.read_text(encoding="utf-8"),
+        board.settings.read_text("utf-8", "replace"),
         _sees_system(board, release),
-        {} if kept is None else kept.drop_ins,
+        _drop_ins(board.drop_ins),
     )
 
 
 def _kept(board: Board, release: str | None) -> State | None:
-    """Return what the box went by when it was seen healthy with a release last; None if never."""
-    if release is None or not (board.releases / release / _KEPT_SETTINGS).exists():
+    """
+    Return what the box went by when it was seen healthy with a release last.
+
+    None if it never was, or if a worn card took it.
+    """
+    if release is None:
         return None
     folder = board.releases / release
-    settings = (folder / _KEPT_SETTINGS).read_text(encoding="utf-8")
     try:
-        drop_ins = json.loads((folder / _KEPT_DROP_INS).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        # Older versions kept none; and what a worn card made of them holds up nothing.
-        drop_ins = {}
-    return State(release, settings, drop_ins=drop_ins)
+        kept = json.loads((folder / _KEPT).read_text(encoding="utf-8"))
+        return State(release, str(kept["settings"]), drop_ins=_texts(kept["drop_ins"]))
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        pass
+    try:
+        return State(release, (folder / _KEPT_BY_OLDER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
-def _drop_ins(board: Board) -> dict[str, str]:
-    """Return the unit's drop-ins that are there, by name."""
-    files = sorted((board.root / _DROP_INS).glob("*.conf"))
-    return {file.name: file.read_text("utf-8", "surrogateescape") for file in files}
+def _drop_ins(folder: Path) -> dict[str, str]:
+    """Return our drop-ins that are in a folder, by name."""
+    files = (folder / name for name in _OUR_DROP_INS)
+    # What a worn card made of one differs from what is wanted, and is written anew.
+    return {file.name: file.read_text("utf-8", "replace") for file in files if file.is_file()}
+
+
+def _texts(found: Mapping[object, object]) -> dict[str, str]:
+    return {str(name): str(text) for name, text in found.items()}
 
 
 def _sees_system(board: Board, release: str) -> bool | None:
@@ -481,20 +524,6 @@ def _is_in_force(board: Board) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class Trial:
-    """
-    A switch that is not over.
-
-    Attributes:
-        before: What to go back to.
-        broken: Parts of the box that did not work before; None where nothing ran.
-    """
-
-    before: State
-    broken: frozenset[str] | None
-
-
 def _begin_trial(board: Board, trial: Trial) -> None:
     broken = None if trial.broken is None else sorted(trial.broken)
     text = json.dumps({**asdict(trial.before), "broken": broken})
@@ -510,13 +539,14 @@ def _read_trial(board: Board) -> Trial | None:
     """
     try:
         kept = json.loads(board.link(_TRIAL).read_text(encoding="utf-8"))
-        # Older versions kept less.
-        broken = kept.get("broken", ())
+        # Older versions kept less, and called it otherwise.
+        broken = kept.get("broken", kept.get("parts", ()))
+        drop_ins = kept.get("drop_ins")
         before = State(
             release=str(kept["release"]),
             settings=str(kept["settings"]),
             sees_system=kept.get("sees_system"),
-            drop_ins={str(name): str(text) for name, text in kept.get("drop_ins", {}).items()},
+            drop_ins=None if drop_ins is None else _texts(drop_ins),
         )
         return Trial(before, None if broken is None else frozenset(map(str, broken)))
     except FileNotFoundError:
@@ -535,7 +565,7 @@ def _end_trial(board: Board) -> None:
 def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file whole or not at all, also when the power goes."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8", errors="surrogateescape") as file:
+    with unfinished.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fchmod(file.fileno(), mode)
