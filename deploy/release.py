@@ -5,8 +5,9 @@ Build a release: all that a board needs, in one file, so that it is installed wi
 
 The file is a tar archive with the wheels of the board's lock and of this repository's commit, their
 hashes (``requirements.txt``), the hash of every file that will be installed (``installed.sha256``),
-a bill of materials (``sbom.cdx.json``, CycloneDX 1.6) and ``release.json``.  The same commit gives
-the same bytes.  What was built before is not built again; the last line printed is JSON.
+units and rules where they belong on the board (``board``), a bill of materials (``sbom.cdx.json``,
+CycloneDX 1.6) and ``release.json``.  The same commit gives the same bytes.  What was fetched before
+is not fetched again; the last line printed is JSON.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ _PLATFORMS = ("manylinux_2_35", "manylinux_2_34", "manylinux_2_31", "manylinux_2
 _OLDER_PLATFORMS = ("manylinux_2_27", "manylinux_2_24", "manylinux_2_17", "manylinux2014")
 _SOURCES = ("LICENSE", "README.md", "bench", "device", "pyproject.toml", "training")
 """What the wheel is made of."""
+_ON_THE_BOARD = {
+    "70-edgederm.rules": "etc/udev/rules.d/70-edgederm.rules",
+    "edgederm-firewall.service": "etc/systemd/system/edgederm-firewall.service",
+    "edgederm-settle.service": "etc/systemd/system/edgederm-settle.service",
+    "edgederm.service": "etc/systemd/system/edgederm.service",
+    "firewall.nft": "etc/edgederm/firewall.nft",
+    "sysusers.conf": "etc/sysusers.d/edgederm.conf",
+    "tmpfiles.conf": "etc/tmpfiles.d/edgederm.conf",
+}
+"""What of ``systemd`` belongs where; it comes into force and goes with its release."""
 _DIGEST_LENGTH = 12
 
 
@@ -94,6 +105,8 @@ def build(
     contents = {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in sorted([*wheels, own])}
     contents["requirements.txt"] = requirements([own, *libraries]).encode()
     contents["installed.sha256"] = installed([own, *libraries]).encode()
+    for name, place in _ON_THE_BOARD.items():
+        contents[f"board/{place}"] = f"{_git('show', f'{commit}:systemd/{name}')}\n".encode()
     digest = hashlib.sha256()
     for name, content in sorted(contents.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())

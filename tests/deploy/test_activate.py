@@ -224,7 +224,7 @@ def test_the_same_release_is_started_anew_when_asked(machine):
     "name",
     [
         "etc/systemd/system/edgederm.service",
-        "etc/systemd/system/edgederm.service.d/limits.conf",
+        "etc/systemd/system/edgederm.service.d/box.conf",
         "etc/edgederm/tls.pem",
         "etc/edgederm/keys/operator.pub",
     ],
@@ -269,8 +269,8 @@ def test_a_camera_whose_watch_was_cut_short_leaves_them_too(machine, monkeypatch
     assert machine.sees("1.0") == "include-system-site-packages = true"
 
 
-A, B = {"libcamera.conf": "doors of a ribbon", "limits.conf": "a"}, {"limits.conf": "b"}
-"""Drop-ins of two cameras."""
+A, B = {"libcamera.conf": "doors of a ribbon", "limits.conf": "a"}, {"box.conf": "b"}
+"""Drop-ins of two cameras, the first by an older version."""
 
 
 def drop_ins(machine):
@@ -345,8 +345,51 @@ def test_what_an_older_version_kept_is_gone_back_to(machine):
 
 
 def test_the_drop_ins_are_those_of_the_deployment():
+    """The role writes one, and brought one of each kind before."""
     role = yaml.safe_load((ROLE / "vars/main.yml").read_text())["appliance_drop_ins"]
-    assert set(activate._OUR_DROP_INS) == {f"{name}.conf" for name in role} | {"limits.conf"}
+    before = {f"{name}.conf" for name in role} | {"limits.conf"}
+    assert set(activate._OUR_DROP_INS) == {"box.conf"} | before
+
+
+UNIT = "etc/systemd/system/edgederm.service"
+
+
+def with_a_unit(machine, name, text):
+    file = machine.board.releases / name / "board" / UNIT
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
+def test_units_come_and_go_with_their_release(machine):
+    unit = machine.board.root / UNIT
+    with_a_unit(machine, "1.0", "of 1.0")
+    machine.switch("1.0")
+    assert unit.read_text() == "of 1.0"
+    machine.add("2.0", "dies")
+    with_a_unit(machine, "2.0", "of 2.0")
+    assert machine.switch("2.0")["state"] == "returned"
+    assert unit.read_text() == "of 1.0"
+    machine.does["2.0"] = "works"
+    machine.switch("2.0")
+    assert unit.read_text() == "of 2.0"
+    activate.back(machine.board)
+    assert unit.read_text() == "of 1.0"
+
+
+def test_a_unit_that_somebody_edited_is_the_releases_again(machine):
+    with_a_unit(machine, "1.0", "of 1.0")
+    machine.switch("1.0")
+    assert machine.switch("1.0")["state"] == "unchanged"
+    (machine.board.root / UNIT).write_bytes(b"\xff")
+    assert machine.switch("1.0")["state"] == "switched"
+    assert (machine.board.root / UNIT).read_text() == "of 1.0"
+
+
+def test_what_units_need_is_done_before_each_start(machine):
+    machine.switch("1.0")
+    (done,) = (command[-1] for command in machine.commands if command[0] == "sh")
+    assert "daemon-reload" in done
+    assert "systemd-sysusers" in done
 
 
 def test_a_damaged_release_is_nothing_to_go_back_to(machine):

@@ -86,6 +86,17 @@ def test_what_a_box_imports_is_compiled(tmp_path, has_memory):
 
 
 CONTENTS = ("installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json")
+USERS = "board/etc/sysusers.d/edgederm.conf"
+
+
+class Users:
+    """In place of what makes the board's users."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, command, **_):
+        self.made.append(command)
 
 
 @pytest.fixture
@@ -93,8 +104,9 @@ def opt(tmp_path, monkeypatch):
     """Where releases lie, with an archive beside them; an environment is a folder."""
     monkeypatch.setattr(install, "RELEASES", tmp_path / "releases")
     monkeypatch.setattr(install, "install", lambda folder, _: folder.mkdir())
+    monkeypatch.setattr(install.subprocess, "run", Users())
     (tmp_path / "releases").mkdir()
-    with archive(*((name, tarfile.REGTYPE) for name in CONTENTS)) as tar:
+    with archive(*((name, tarfile.REGTYPE) for name in (*CONTENTS, USERS))) as tar:
         (tmp_path / "arriving.tar").write_bytes(tar.fileobj.getvalue())
     return tmp_path
 
@@ -107,7 +119,9 @@ def test_what_a_power_cut_left_of_an_installation_is_removed_by_the_next(opt, ca
     (opt / "releases/1.0/half").touch()
     assert install.main([str(opt / "arriving.tar"), "1.0"]) == 0
     assert sorted(path.name for path in opt.iterdir()) == ["arriving.tar", "releases"]
-    assert sorted(path.name for path in (opt / "releases/1.0").iterdir()) == sorted(CONTENTS)
+    folder = opt / "releases/1.0"
+    assert sorted(path.name for path in folder.iterdir()) == sorted((*CONTENTS, "board"))
+    assert install.subprocess.run.made == [["systemd-sysusers", folder / USERS]]
     assert install.main([str(opt / "arriving.tar"), "1.0"]) == 0
     assert capsys.readouterr().out == "installed\nunchanged\n"
 

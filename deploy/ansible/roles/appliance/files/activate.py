@@ -2,7 +2,7 @@
 """
 Switch the box to a release and settings, see it healthy, and go back by itself if it is not.
 
-    edgederm-activate --release NAME --settings FILE --drop-ins FOLDER
+    edgederm-activate --release NAME --settings FILE --drop-in FILE
     edgederm-activate --back
     edgederm-activate --again
     edgederm-activate --settle
@@ -49,10 +49,24 @@ _READ_AT_THE_START = (
     "opt/edgederm/current/pyvenv.cfg",
 )
 _DROP_INS = "etc/systemd/system/edgederm.service.d"
+_DROP_IN = "box.conf"
 _OUR_DROP_INS = (
+    _DROP_IN,
+    # Those of older versions.
     "clock.conf", "firewall.conf", "jetson.conf", "libcamera.conf", "limits.conf", "reboot.conf",
 )  # fmt: skip
 """Others in that folder are the operator's, and stay as they are."""
+_READ_ANEW = """
+systemd-sysusers /etc/sysusers.d/edgederm.conf
+systemd-tmpfiles --create /etc/tmpfiles.d/edgederm.conf
+if command -v udevadm; then
+    udevadm control --reload
+    udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap --subsystem-match=rtc
+fi
+systemctl daemon-reload
+systemctl try-reload-or-restart edgederm-firewall.service
+"""
+"""Before each start, and not where a file is new: a run may have ended in between."""
 _KEPT = "kept.json"
 """In the folder of a release: what the box went by when it was seen healthy with it last."""
 _KEPT_BY_OLDER = "edgederm.toml"
@@ -174,7 +188,7 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="those that are there, else")
     parser.add_argument(
-        "--drop-ins", type=Path, metavar="FOLDER", help="of the unit; those that are there, else"
+        "--drop-in", type=Path, metavar="FILE", help="of the unit; those that are there, else"
     )
     parser.add_argument(
         "--system-packages", choices=("true", "false"), help="whether the release sees apt's"
@@ -195,7 +209,9 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
         else:
             settings = (options.settings or board.settings).read_text(encoding="utf-8")
             sees = None if options.system_packages is None else options.system_packages == "true"
-            drop_ins = None if options.drop_ins is None else _drop_ins(options.drop_ins)
+            drop_ins = None
+            if options.drop_in is not None:
+                drop_ins = {_DROP_IN: options.drop_in.read_text(encoding="utf-8")}
             outcome = switch(board, State(options.release, settings, sees, drop_ins))
             outcome["pruned"] = prune(board, options.keep)
     except BlockingIOError:
@@ -234,7 +250,8 @@ def switch(board: Board, new: State, *, restarts: bool = False) -> dict[str, obj
         old = _present(board)
         is_same = old is not None and (old.release, old.settings) == (new.release, new.settings)
         is_same = is_same and new.sees_system in {None, old.sees_system}
-        is_same = is_same and new.drop_ins in (None, old.drop_ins) and _is_in_force(board)
+        is_same = is_same and new.drop_ins in (None, old.drop_ins)
+        is_same = is_same and not _not_in_place(board, new.release) and _is_in_force(board)
         if is_same and not restarts:
             health = look(board, address)
             if not health.problems and not health.parts & _ALWAYS_NEEDED:
@@ -366,8 +383,7 @@ def start(board: Board, address: str | None, broken: frozenset[str] | None) -> l
         broken: Parts that did not work before and so are not this release's fault; None where
             nothing ran, and a camera may still be missing.
     """
-    # Units that were brought by a run that ended early are not read yet.
-    board.run(["systemctl", "daemon-reload"])
+    board.run(["sh", "-c", _READ_ANEW])
     board.run(["systemctl", "reset-failed", UNIT])
     digest = _digest(board)
     status, text = board.run(["systemctl", "restart", UNIT])
@@ -434,6 +450,9 @@ def _put(board: Board, state: State) -> None:
 
     The link last: it is what the service follows to its code, and switches at once.
     """
+    for path, content in _not_in_place(board, state.release).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, content)
     if state.drop_ins is not None:
         board.drop_ins.mkdir(parents=True, exist_ok=True)
         there = _drop_ins(board.drop_ins)
@@ -451,6 +470,22 @@ def _put(board: Board, state: State) -> None:
         line = f"include-system-site-packages = {str(state.sees_system).lower()}"
         _write(path, _SYSTEM_PACKAGES.sub(line, path.read_text(encoding="utf-8")))
     _relink(board.link("current"), Path("releases") / state.release)
+
+
+def _not_in_place(board: Board, release: str) -> dict[Path, str]:
+    """
+    Return what a release has of units and rules and the board has not, by where it belongs.
+
+    Of an older version's release nothing: its units came with its deployment.
+    """
+    folder = board.releases / release / "board"
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            place, content = board.root / file.relative_to(folder), file.read_text(encoding="utf-8")
+            if not place.is_file() or place.read_text("utf-8", "replace") != content:
+                found[place] = content
+    return found
 
 
 def _present(board: Board) -> State | None:
