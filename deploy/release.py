@@ -5,9 +5,9 @@ Build a release: all that a board needs, in one file, so that it is installed wi
 
 The file is a tar archive with the wheels of the board's lock and of this repository's commit, their
 hashes (``requirements.txt``), the hash of every file that will be installed (``installed.sha256``),
-units and rules where they belong on the board (``board``), a bill of materials (``sbom.cdx.json``,
-CycloneDX 1.6) and ``release.json``.  The same commit gives the same bytes.  What was fetched before
-is not fetched again; the last line printed is JSON.
+units and rules where they belong on the board (``board``, ``board.sha256``), a bill of materials
+(``sbom.cdx.json``, CycloneDX 1.6) and ``release.json``.  The same commit gives the same bytes.
+What was fetched before is not fetched again; the last line printed is JSON.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ def build(
     contents = {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in sorted([*wheels, own])}
     contents["requirements.txt"] = requirements([own, *libraries]).encode()
     contents["installed.sha256"] = installed([own, *libraries]).encode()
-    for name, place in _ON_THE_BOARD.items():
-        contents[f"board/{place}"] = f"{_git('show', f'{commit}:systemd/{name}')}\n".encode()
+    board = {f"board/{place}": _unit(commit, name) for name, place in _ON_THE_BOARD.items()}
+    listed = [f"{_sha256(content)}  {place}\n" for place, content in sorted(board.items())]
+    contents |= {**board, "board.sha256": "".join(listed).encode()}
     digest = hashlib.sha256()
     for name, content in sorted(contents.items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -164,6 +165,16 @@ def build_wheel(into: Path, *, commit: str, epoch: int) -> Path:
         (wheel,) = made.glob("*.whl")
         folder.mkdir(parents=True, exist_ok=True)
         return _put(folder / wheel.name, wheel.read_bytes())
+
+
+def _unit(commit: str, name: str) -> bytes:
+    try:
+        return f"{_git('show', f'{commit}:systemd/{name}')}\n".encode()
+    except subprocess.CalledProcessError:
+        raise SystemExit(
+            f"release: {commit} has no systemd/{name}, of before units were part of a release; "
+            "release a newer commit"
+        ) from None
 
 
 def read_lock(text: str) -> dict[str, str]:

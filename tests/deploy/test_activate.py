@@ -387,9 +387,33 @@ def test_a_unit_that_somebody_edited_is_the_releases_again(machine):
 
 def test_what_units_need_is_done_before_each_start(machine):
     machine.switch("1.0")
-    (done,) = (command[-1] for command in machine.commands if command[0] == "sh")
-    assert "daemon-reload" in done
-    assert "systemd-sysusers" in done
+    activate.again(machine.board)
+    steps = [command[1] for command in machine.commands if command[1] in {"-c", "restart"}]
+    assert steps == ["-c", "restart"] * 2
+    done = [command[-1] for command in machine.commands if command[0] == "sh"]
+    for need in ("daemon-reload", "sysusers", "tmpfiles", "udevadm trigger", "firewall"):
+        assert all(need in one for one in done), need
+
+
+def test_units_that_cannot_be_had_fail_the_switch(machine):
+    machine.switch("1.0", "a")
+    run = machine.board.run
+    fails = iter([True])
+    machine.board.run = lambda command: (
+        (1, "no such group") if command[0] == "sh" and next(fails, False) else run(command)
+    )
+    machine.add("2.0")
+    outcome = machine.switch("2.0", "b")
+    assert outcome["state"] == "returned"
+    assert "no such group" in outcome["problems"][0]
+
+
+def test_a_unit_that_others_may_write_is_put_right(machine):
+    with_a_unit(machine, "1.0", "of 1.0")
+    machine.switch("1.0")
+    (machine.board.root / UNIT).chmod(0o666)
+    assert machine.switch("1.0")["state"] == "switched"
+    assert (machine.board.root / UNIT).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_damaged_release_is_nothing_to_go_back_to(machine):

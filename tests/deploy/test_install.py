@@ -85,7 +85,7 @@ def test_what_a_box_imports_is_compiled(tmp_path, has_memory):
     assert compiled == {packages / name for name in IMPORTED}
 
 
-CONTENTS = ("installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json")
+CONTENTS = ("board.sha256", "installed.sha256", "requirements.txt", "sbom.cdx.json", "release.json")
 USERS = "board/etc/sysusers.d/edgederm.conf"
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -141,6 +142,32 @@ def test_what_is_fetched_is_what_the_commit_says_not_what_lies_about(tmp_path, m
     with pytest.raises(DownloadError):
         release.build(tmp_path, python="3.13", machine="aarch64", commit="HEAD")
     assert {"pip", "onnxruntime"} <= fetched.keys()
+
+
+def test_every_unit_and_rule_is_part_of_a_release():
+    here = {path.name for path in (ROOT / "systemd").iterdir() if path.is_file()}
+    assert set(release._ON_THE_BOARD) == here - {"README.md", "watchdog.conf"}
+
+
+def test_an_archive_holds_them_where_they_belong(wheels, tmp_path, monkeypatch):
+    """And what a board checks them by."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    monkeypatch.setattr(release, "ROOT", clone)
+    monkeypatch.setattr(release, "build_wheel", lambda *_, **__: wheels[1])
+    monkeypatch.setattr(release, "download", lambda *_, **__: wheels[:1])
+    built = release.build(tmp_path, python="3.13", machine="aarch64", commit="HEAD")
+    with tarfile.open(built["archive"]) as tar:
+        held = {one.name: tar.extractfile(one).read() for one in tar.getmembers()}
+    for line in held["board.sha256"].decode().splitlines():
+        digest, _, place = line.partition("  ")
+        assert hashlib.sha256(held.pop(place)).hexdigest() == digest
+    assert not [name for name in held if name.startswith("board/")]
+
+
+def test_a_commit_of_before_is_refused(monkeypatch):
+    with pytest.raises(SystemExit, match=r"has no systemd/no\.service"):
+        release._unit("HEAD", "no.service")
 
 
 def test_a_wheel_that_was_changed_where_it_is_kept_is_refused(tmp_path, monkeypatch):

@@ -103,11 +103,14 @@ def test_a_switch_that_the_power_cut_short_is_settled_before_the_service(board, 
         json.dumps({**kept, "settings": settings}).encode(), "/opt/edgederm/on-trial.json"
     )
     board.root(
-        "systemctl stop edgederm; ln -sfn releases/unproved /opt/edgederm/current; "
+        "systemctl stop edgederm; cd /etc/systemd/system; "
+        "echo '[Service]\nUser=nobody' >> edgederm.service; systemctl daemon-reload; "
+        "ln -sfn releases/unproved /opt/edgederm/current; "
         "systemctl start edgederm-settle edgederm"
     )
     assert board.root("readlink /opt/edgederm/current").strip() == f"releases/{kept['release']}"
     assert board.answers(token)
+    assert board.service("User") == "edgederm"  # The unit goes back too.
     assert "gone" in board.root("test -e /opt/edgederm/on-trial.json || echo gone")
 
 

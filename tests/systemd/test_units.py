@@ -52,7 +52,7 @@ def test_nothing_goes_out_but_to_this_machine(service):
 
 
 def test_the_firewall_is_started_with_the_box_only_where_it_is_on(service):
-    """The play brings the drop-in there, and takes it away elsewhere."""
+    """The play writes these lines into the box's drop-in there, and not elsewhere."""
     assert "edgederm-firewall.service" not in [value for key, value in service if key == "Wants"]
     assert options("edgederm.service.d/firewall.conf") == [("Wants", "edgederm-firewall.service")]
     # Before it in any case.

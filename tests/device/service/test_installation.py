@@ -23,6 +23,11 @@ def release(tmp_path):
     (packages / "device/__pycache__").mkdir()
     (packages / "device/__pycache__/cli.cpython-313.pyc").write_bytes(b"compiled")
     (packages / "a.dist-info/RECORD").write_bytes(b"by pip")
+    unit = tmp_path / "board/etc/box.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_bytes(b"unit")
+    digest = hashlib.sha256(b"unit").hexdigest()
+    (tmp_path / "board.sha256").write_text(f"{digest}  board/etc/box.service\n")
     (tmp_path / "installed.sha256").write_text("".join(lines))
     (tmp_path / "release.json").write_text(json.dumps({"name": "1.2.3-abc"}))
     return tmp_path
@@ -34,7 +39,7 @@ def look(release):
 
 def test_all_as_released(release):
     found = look(release)
-    assert (found.verdict, found.found) == (Verdict.OK, "1.2.3-abc, all 3 files as released")
+    assert (found.verdict, found.found) == (Verdict.OK, "1.2.3-abc, all 4 files as released")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,18 @@ def test_one_file_that_differs_is_named(release, name, content, told):
     found = look(release)
     assert (found.verdict, found.found) == (Verdict.FAILURE, f"1.2.3-abc: {told}")
     assert found.remedy
+
+
+def test_a_unit_that_differs_is_named(release):
+    (release / "board/etc/box.service").write_bytes(b"\xff")
+    assert look(release).found == "1.2.3-abc: changed: board/etc/box.service"
+
+
+@pytest.mark.parametrize("name", ["installed.sha256", "board.sha256"])
+def test_a_release_without_its_list_is_not_taken_for_sources(release, name):
+    (release / name).unlink()
+    found = look(release)
+    assert (found.verdict, found.found) == (Verdict.FAILURE, f"1.2.3-abc: {name} is missing")
 
 
 def test_of_many_files_some_are_named(release):

@@ -21,6 +21,7 @@ import os
 import re
 import shutil
 import ssl
+import stat
 import subprocess
 import sys
 import time
@@ -57,14 +58,16 @@ _OUR_DROP_INS = (
 )  # fmt: skip
 """Others in that folder are the operator's, and stay as they are."""
 _READ_ANEW = """
+set -e
 systemd-sysusers /etc/sysusers.d/edgederm.conf
 systemd-tmpfiles --create /etc/tmpfiles.d/edgederm.conf
 if command -v udevadm; then
     udevadm control --reload
     udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap --subsystem-match=rtc
-fi
+fi || true
 systemctl daemon-reload
-systemctl try-reload-or-restart edgederm-firewall.service
+# The box is started all the same; who deploys is told of it there.
+systemctl try-reload-or-restart edgederm-firewall.service || true
 """
 """Before each start, and not where a file is new: a run may have ended in between."""
 _KEPT = "kept.json"
@@ -197,6 +200,7 @@ def main(arguments: Sequence[str] | None = None, board: Board | None = None) -> 
     parser.add_argument("--watch", type=float, default=20.0, metavar="S", help="20 if not said")
     options = parser.parse_args(arguments)
     board = board or Board(watch_s=options.watch)
+    os.umask(0o022)
     lock = os.open(board.releases, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -383,7 +387,9 @@ def start(board: Board, address: str | None, broken: frozenset[str] | None) -> l
         broken: Parts that did not work before and so are not this release's fault; None where
             nothing ran, and a camera may still be missing.
     """
-    board.run(["sh", "-c", _READ_ANEW])
+    status, text = board.run(["sh", "-c", _READ_ANEW])
+    if status:
+        return [f"its user, folders or units cannot be had: {text.strip()}"]
     board.run(["systemctl", "reset-failed", UNIT])
     digest = _digest(board)
     status, text = board.run(["systemctl", "restart", UNIT])
@@ -472,9 +478,11 @@ def _put(board: Board, state: State) -> None:
     _relink(board.link("current"), Path("releases") / state.release)
 
 
-def _not_in_place(board: Board, release: str) -> dict[Path, str]:
+def _not_in_place(board: Board, release: str) -> dict[Path, bytes]:
     """
     Return what a release has of units and rules and the board has not, by where it belongs.
+
+    Nor has it what others may write.
 
     Of an older version's release nothing: its units came with its deployment.
     """
@@ -482,8 +490,11 @@ def _not_in_place(board: Board, release: str) -> dict[Path, str]:
     found = {}
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            place, content = board.root / file.relative_to(folder), file.read_text(encoding="utf-8")
-            if not place.is_file() or place.read_text("utf-8", "replace") != content:
+            place, content = board.root / file.relative_to(folder), file.read_bytes()
+            is_ours = place.is_file() and (place.stat().st_mode, place.stat().st_uid) == (
+                stat.S_IFREG | 0o644, os.geteuid(),
+            )  # fmt: skip
+            if not is_ours or place.read_bytes() != content:
                 found[place] = content
     return found
 
@@ -597,11 +608,11 @@ def _end_trial(board: Board) -> None:
     _sync(board.link(_TRIAL).parent)
 
 
-def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
+def _write(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Write a file whole or not at all, also when the power goes."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with unfinished.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())

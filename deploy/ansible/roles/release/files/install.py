@@ -62,7 +62,7 @@ def bring(archive: Path, folder: Path) -> int:
         # Before the switch already: some of what a deployment brings is for this user.
         users = folder / "board/etc/sysusers.d/edgederm.conf"
         subprocess.run(["systemd-sysusers", users], check=True)
-        for name in ("installed.sha256", "requirements.txt", "sbom.cdx.json"):
+        for name in ("board.sha256", "installed.sha256", "requirements.txt", "sbom.cdx.json"):
             shutil.copyfile(work / name, folder / name)
         # What says that all is there must not be on the card before the rest is.
         os.sync()
