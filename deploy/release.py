@@ -126,7 +126,7 @@ def build(
     contents["release.json"] = _json(about)
     archive = into / f"edgederm-{about['name']}-py{python}-{machine}.tar"
     is_new = not archive.exists()
-    # Each time: one that was changed where it lies would be taken for the release.
+    # Also where there is one: it may have been changed where it lies.
     _write_archive(archive, contents, epoch=epoch)
     return {**about, "archive": str(archive.resolve()), "is_new": is_new}
 
@@ -311,18 +311,19 @@ def _license_name(classifiers: list[str], license_line: str | None) -> str | Non
 
 def _write_archive(archive: Path, contents: dict[str, bytes], *, epoch: int) -> None:
     """Write everything in its order, with one time and one owner: the same bytes each time."""
-    unfinished = archive.with_suffix(".unfinished")
-    with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, content in sorted(contents.items()):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mtime, entry.mode = len(content), epoch, 0o644
             tar.addfile(entry, io.BytesIO(content))
-    unfinished.replace(archive)
+    if not archive.exists() or archive.read_bytes() != made.getbuffer():
+        _put(archive, made.getvalue())
 
 
 def _put(path: Path, content: bytes) -> Path:
-    """Write a file whole or not at all."""
-    unfinished = path.with_suffix(".unfinished")
+    """Write a file whole or not at all, also where another run writes the same one."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
     unfinished.write_bytes(content)
     return unfinished.replace(path)
 

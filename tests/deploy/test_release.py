@@ -165,6 +165,18 @@ def test_an_archive_holds_them_where_they_belong(wheels, tmp_path, monkeypatch):
     assert not [name for name in held if name.startswith("board/")]
 
 
+def test_an_archive_that_was_changed_where_it_lies_is_written_anew(tmp_path):
+    archive = tmp_path / "one.tar"
+    release._write_archive(archive, {"a": b"one"}, epoch=1)
+    content, written = archive.read_bytes(), archive.stat().st_mtime_ns
+    release._write_archive(archive, {"a": b"one"}, epoch=1)
+    assert archive.stat().st_mtime_ns == written
+    archive.write_bytes(content.replace(b"one", b"two"))
+    release._write_archive(archive, {"a": b"one"}, epoch=1)
+    assert archive.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["one.tar"]
+
+
 def test_a_commit_of_before_is_refused(monkeypatch):
     with pytest.raises(SystemExit, match=r"has no systemd/no\.service"):
         release._unit("HEAD", "no.service")
