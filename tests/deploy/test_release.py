@@ -177,7 +177,7 @@ def test_an_archive_that_was_changed_where_it_lies_is_written_anew(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["one.tar"]
 
 
-def test_a_commit_of_before_is_refused(monkeypatch):
+def test_a_commit_of_before_is_refused():
     with pytest.raises(SystemExit, match=r"has no systemd/no\.service"):
         release._unit("HEAD", "no.service")
 

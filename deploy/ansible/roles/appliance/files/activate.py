@@ -49,7 +49,6 @@ _READ_AT_THE_START = (
     "etc/edgederm/keys/*",
     "opt/edgederm/current/pyvenv.cfg",
 )
-_DROP_INS = "etc/systemd/system/edgederm.service.d"
 _DROP_IN = "box.conf"
 _OUR_DROP_INS = (
     _DROP_IN,
@@ -161,7 +160,7 @@ class Board:
     @property
     def drop_ins(self) -> Path:
         """Folder of what is said of the unit beside itself."""
-        return self.root / _DROP_INS
+        return self.root / "etc/systemd/system/edgederm.service.d"
 
     def link(self, name: str) -> Path:
         """Name the link *current* or *previous*."""
@@ -252,10 +251,14 @@ def switch(board: Board, new: State, *, restarts: bool = False) -> dict[str, obj
         broken: frozenset[str] | None = trial.broken
     else:
         old = _present(board)
-        is_same = old is not None and (old.release, old.settings) == (new.release, new.settings)
-        is_same = is_same and new.sees_system in {None, old.sees_system}
-        is_same = is_same and new.drop_ins in (None, old.drop_ins)
-        is_same = is_same and not _not_in_place(board, new.release) and _is_in_force(board)
+        is_same = (
+            old is not None
+            and (old.release, old.settings) == (new.release, new.settings)
+            and new.sees_system in {None, old.sees_system}
+            and new.drop_ins in (None, old.drop_ins)
+            and not _not_in_place(board, new.release)
+            and _is_in_force(board)
+        )
         if is_same and not restarts:
             health = look(board, address)
             if not health.problems and not health.parts & _ALWAYS_NEEDED:
